@@ -1,0 +1,240 @@
+"""Reading the tree of a recipe: YAML text to checked nodes, every problem with its YAML path and remedy."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from degradekit.dist import Dist, Within, evaluate
+from degradekit.errors import RecipeError
+from degradekit.graph import Chain, Children, Maybe, Node, OneOf, Repeat, Shuffle
+from degradekit.ops import OPS
+
+__all__ = ["Problems", "parse_chain", "read_yaml"]
+
+_KINDS = ("op", "chain", "one_of", "shuffle")
+_MODIFIERS = ("p", "repeat", "when")
+_FORBIDDEN = set("/:[].#\"' ")
+_TOLERANCE = 1e-6
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Problems:
+    """Everything that is wrong with one recipe, so that one run of the linter is enough."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.found: list[str] = []
+
+    def add(self, path: str, sentence: str) -> None:
+        """Note one problem at a YAML path."""
+        self.found.append(f"{self.where}: {path}: {sentence}" if path else f"{self.where}: {sentence}")
+
+    def unknown(self, path: str, raw: Mapping[str, Any], known: Iterable[str], what: str = "key") -> None:
+        """Note every key that is not known, with the nearest one that is."""
+        known = tuple(known)
+        for key in raw:
+            if key not in known:
+                self.add(path, f"unknown {what} {key!r}{_nearest(str(key), known)}")
+
+    def model(self, path: str, model: type[M], raw: Any) -> M | None:
+        """Validate a pydantic model; on failure note each problem and return None."""
+        try:
+            return model.model_validate(raw)
+        except ValidationError as error:
+            for item in error.errors():
+                at = ".".join(str(part) for part in item["loc"] if not str(part).startswith("function-"))
+                message = item["msg"].removeprefix("Value error, ")
+                if item["type"] == "extra_forbidden":
+                    message = f"unknown parameter{_nearest(at, tuple(model.model_fields))}"
+                elif item["type"] == "missing":
+                    message = "this parameter is required"
+                shown = (
+                    ""
+                    if item["type"] in ("extra_forbidden", "missing")
+                    else f" (the value is {item['input']!r})"
+                )
+                self.add(f"{path}.{at}" if at else path, message + shown)
+            return None
+
+    def raise_any(self) -> None:
+        """Raise what was noted.
+
+        Raises:
+            RecipeError: One line a problem.
+        """
+        if self.found:
+            raise RecipeError("\n".join(self.found))
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML in which a key may appear once."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    loader.flatten_mapping(node)
+    out: dict[Any, Any] = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node, deep=deep)  # type: ignore[no-untyped-call]
+        if key in out:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {key!r} appears twice", key_node.start_mark
+            )
+        out[key] = loader.construct_object(value_node, deep=True)  # type: ignore[no-untyped-call]
+    return out
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def read_yaml(text: str, where: str) -> dict[str, Any]:
+    """Read a YAML mapping safely.
+
+    Raises:
+        RecipeError: Not YAML, not a mapping, a key twice, or a tag that asks for a Python object.
+    """
+    try:
+        raw = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        at = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise RecipeError(
+            f"{where}:{at}: {getattr(error, 'problem', None) or error}; a recipe is plain YAML"
+        ) from error
+    if not isinstance(raw, dict):
+        raise RecipeError(
+            f"{where}: a recipe is a YAML mapping with name, scale and degrade, not {type(raw).__name__}"
+        )
+    return raw
+
+
+def parse_chain(raw: Any, path: str, options: Mapping[str, bool], problems: Problems) -> Chain:
+    """Turn a mapping of named nodes into a Chain; nodes switched off by ``when`` are left out."""
+    return Chain(tuple((name, _maybe(node, p)) for name, node, p in _children(raw, path, options, problems)))
+
+
+def _children(
+    raw: Any, path: str, options: Mapping[str, bool], problems: Problems
+) -> list[tuple[str, Node, float | None]]:
+    if not isinstance(raw, Mapping):
+        problems.add(path, f"must map names to nodes, not {type(raw).__name__}")
+        return []
+    out = []
+    for name, child in raw.items():
+        at = f"{path}.{name}"
+        if not isinstance(name, str) or not name or _FORBIDDEN & set(name):
+            problems.add(path, f"{name!r} is no node name; use letters, digits, _ and -")
+        elif not isinstance(child, Mapping):
+            problems.add(at, f"a node is a mapping with one of {', '.join(_KINDS)}, not {child!r}")
+        elif _switched_on(child.get("when"), at, options, problems):
+            node = _node(child, at, options, problems)
+            p = _probability(child["p"], at, problems) if "p" in child else None
+            if node is not None:
+                out.append((name, node, p))
+    return out
+
+
+def _node(raw: Mapping[str, Any], at: str, options: Mapping[str, bool], problems: Problems) -> Node | None:
+    kinds = [kind for kind in _KINDS if kind in raw]
+    if len(kinds) != 1:
+        problems.add(
+            at, f"a node has exactly one of {', '.join(_KINDS)}; this one has {', '.join(kinds) or 'none'}"
+        )
+        return None
+    kind = kinds[0]
+    body = raw[kind]
+    node: Node | None
+    if kind == "op":
+        node = _op(raw, at, problems)
+    else:
+        problems.unknown(at, raw, (kind, *_MODIFIERS))
+        node = _COMBINATORS[kind](body, at, options, problems)
+    if node is not None and "repeat" in raw:
+        try:
+            return Repeat(_COUNT(raw["repeat"]), node)
+        except ValueError as error:
+            problems.add(f"{at}.repeat", str(error))
+    return node
+
+
+def _op(raw: Mapping[str, Any], at: str, problems: Problems) -> Node | None:
+    known = {op.name: op for op in OPS}
+    name = str(raw["op"])
+    if name not in known:
+        problems.add(at, f"unknown op {name!r}{_nearest(name, tuple(known))}")
+        return None
+    ranges = {key: value for key, value in raw.items() if key not in ("op", *_MODIFIERS)}
+    return problems.model(at, known[name], ranges)
+
+
+def _one_of(raw: Any, path: str, options: Mapping[str, bool], problems: Problems) -> Node | None:
+    children = _children(raw, path, options, problems)
+    given = [p for _, _, p in children if p is not None]
+    if not children:
+        problems.add(path, "one_of has no branches left")
+        return None
+    if given and len(given) != len(children):
+        missing = [name for name, _, p in children if p is None]
+        problems.add(path, f"some branches have p and {', '.join(missing)} do not; give all of them or none")
+    elif given and abs(sum(given) - 1) > _TOLERANCE:
+        problems.add(
+            path,
+            f"the probabilities of {', '.join(n for n, _, _ in children)} sum to {sum(given):g}, not to 1",
+        )
+    return OneOf(tuple((name, node) for name, node, _ in children), tuple(given))
+
+
+def _shuffle(raw: Any, path: str, options: Mapping[str, bool], problems: Problems) -> Node:
+    children: Children = parse_chain(raw, path, options, problems).children
+    return Shuffle(children)
+
+
+_COMBINATORS: dict[str, Callable[[Any, str, Mapping[str, bool], Problems], Node | None]] = {
+    "chain": parse_chain,
+    "one_of": _one_of,
+    "shuffle": _shuffle,
+}
+_COUNT: Callable[[Any], Dist] = Within(0, 64, integer=True)
+
+
+def _maybe(node: Node, p: float | None) -> Node:
+    return node if p is None or p == 1 else Maybe(p, node)
+
+
+def _probability(raw: Any, at: str, problems: Problems) -> float:
+    try:
+        p = evaluate(raw) if isinstance(raw, str) else float(raw)
+    except (TypeError, ValueError) as error:
+        problems.add(f"{at}.p", f"{raw!r} is no probability: {error}")
+        return 1.0
+    if not 0 <= p <= 1:
+        problems.add(f"{at}.p", f"{p:g} is no probability; it lies in [0, 1]")
+    return p
+
+
+def _switched_on(when: Any, at: str, options: Mapping[str, bool], problems: Problems) -> bool:
+    if when is None:
+        return True
+    words = str(when).split()
+    negated = words[:1] == ["not"]
+    name = words[-1] if len(words) == 1 + negated else ""
+    if name not in options:
+        problems.add(
+            f"{at}.when", f"{when!r} is no option or 'not' and an option{_nearest(name, tuple(options))}"
+        )
+        return False
+    return options[name] != negated
+
+
+def _nearest(word: str, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return (
+        f"; did you mean {near[0]!r}?"
+        if near
+        else f"; choose from {', '.join(known) or 'nothing: there is none'}"
+    )

@@ -1,0 +1,124 @@
+"""The two contracts of the vocabulary: an Op states ranges, a Draw is a fully determined operation.
+
+``Op.draw(u, g)`` turns ranges into a Draw with keyed randomness; it may look at geometry, never at pixels.
+``Draw.apply(x)`` is a pure function of the array: input untouched, no randomness, no I/O.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Self, get_type_hints
+
+from pydantic import BaseModel, ConfigDict
+
+from degradekit.errors import OpError
+from degradekit.rng import Draws
+from degradekit.types import Affine, FloatImage, Geometry, Series
+
+__all__ = ["IDENTITY_GRID", "Draw", "Op", "at_frame", "is_held"]
+
+IDENTITY_GRID: Affine = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Draw(ABC):
+    """One determined operation; JSON scalars and tuples only, complete enough to replay.
+
+    Class attributes:
+        name: The op's name in recipes and plans.
+        version: Raised whenever the pixels that ``apply`` makes change; a plan of another version is refused.
+        moves_only: The step only moves pixels (crop, flip), so it runs on stored integers as they are.
+        unlisted: Fields that are not worth a ``deg.*`` column (noise keys, matrices).
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    moves_only: ClassVar[bool] = False
+    unlisted: ClassVar[frozenset[str]] = frozenset({"field"})
+
+    @abstractmethod
+    def apply(self, x: FloatImage) -> FloatImage:
+        """Return the degraded clip.
+
+        Args:
+            x: float32 ``[T, H, W, C]``, C-contiguous; values usually in [0, 1], but a step may receive overshoot
+                from a filter before it.
+
+        Returns:
+            float32 ``[T, H', W', C']`` of ``out_geometry``; may be ``x`` itself when nothing changes.
+        """
+
+    def out_geometry(self, g: Geometry) -> Geometry:
+        """Geometry after this step."""
+        return g
+
+    def grid(self, g: Geometry) -> Affine:
+        """Where each output pixel looks in the input: (a, b, c, d, e, f) with x_in = a x + b y + c, y_in = d x + e y + f."""
+        return IDENTITY_GRID
+
+    def to_json(self) -> dict[str, Any]:
+        """The parameters as JSON values."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """Rebuild a draw from :meth:`to_json`.
+
+        Raises:
+            OpError: A parameter is missing or unknown.
+        """
+        known = {f.name for f in fields(cls)}
+        if set(values) != known:
+            raise OpError(
+                f"a {cls.name} step has parameters {sorted(values)}; version {cls.version} has {sorted(known)}"
+            )
+        return cls(**{name: _tuples(value) for name, value in values.items()})
+
+    @classmethod
+    def columns(cls) -> dict[str, str]:
+        """Type of each listed parameter: ``bool``, ``int``, ``float`` or ``str``."""
+        kinds = {bool: "bool", int: "int", float: "float", str: "str", Series: "float"}
+        hints = get_type_hints(cls)
+        listed = [f.name for f in fields(cls) if f.name not in cls.unlisted]
+        return {name: kinds[hints[name]] for name in listed if hints[name] in kinds}
+
+
+class Op(BaseModel, ABC):
+    """Ranges of one operation, as a recipe states them.
+
+    Subclasses are frozen pydantic models: one declaration serves YAML, validation, JSON Schema and type checkers.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    name: ClassVar[str]
+    draws: ClassVar[type[Draw]]
+
+    @abstractmethod
+    def draw(self, u: Draws, g: Geometry) -> Draw:
+        """Choose the numbers.
+
+        Args:
+            u: Keyed draws bound to this node's path.
+            g: Geometry of the clip that the step will receive.
+        """
+
+
+def at_frame(value: Series, t: int) -> float:
+    """The value of a drawn number at frame ``t``.
+
+    Example:
+        >>> at_frame(0.5, 7), at_frame((1.0, 2.0), 1)
+        (0.5, 2.0)
+    """
+    return value[t] if isinstance(value, tuple) else value
+
+
+def is_held(*values: Series) -> bool:
+    """Whether all numbers are the same for every frame."""
+    return not any(isinstance(value, tuple) for value in values)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

@@ -1,0 +1,207 @@
+"""A Plan says what did happen: the flat, complete list of determined steps that made one pair.
+
+Two lists: ``target`` makes the GT from the HR crop, ``degrade`` makes the LQ from the *stored* GT, so that a replay
+needs nothing but the shard.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from degradekit.apply import run
+from degradekit.errors import OpError
+from degradekit.graph import Node, Step, leaves, place
+from degradekit.ops import DRAWS
+from degradekit.ops.base import IDENTITY_GRID
+from degradekit.types import Affine, Array, Geometry, Scalar
+
+__all__ = ["Plan", "canonical_json", "column_types"]
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was drawn for one pair.
+
+    Args:
+        recipe: Digest of the recipe.
+        seed: Seed of the build.
+        key: Sample key.
+        variant: Which LQ of this GT.
+        hr: (T, H, W, C) of the HR crop.
+        target: Steps from HR to GT.
+        degrade: Steps from GT to LQ.
+    """
+
+    recipe: str
+    seed: int
+    key: str
+    variant: int
+    hr: tuple[int, int, int, int]
+    target: tuple[Step, ...]
+    degrade: tuple[Step, ...]
+
+    @property
+    def gt_geometry(self) -> Geometry:
+        """Geometry of the GT."""
+        return _walk(self.target, Geometry(*self.hr))
+
+    @property
+    def lq_geometry(self) -> Geometry:
+        """Geometry of the LQ."""
+        gt = self.gt_geometry
+        return _walk(self.degrade, Geometry(gt.t, gt.h, gt.w, gt.c))
+
+    @property
+    def alignment(self) -> Affine:
+        """Where an LQ pixel looks in the GT, composed from the steps: (a, b, c, d, e, f), centres at integers.
+
+        A recipe without shift has a = e = scale and c = f = (scale - 1) / 2.
+        """
+        g, total = self.gt_geometry, IDENTITY_GRID
+        g = Geometry(g.t, g.h, g.w, g.c)
+        for step in self.degrade:
+            total = _compose(total, step.draw.grid(g))
+            g = step.draw.out_geometry(g)
+        return total
+
+    def make_gt(self, hr: Array) -> Array:
+        """Make the GT from the HR crop, both uint8 or uint16 ``[T, H, W, C]``."""
+        if hr.shape != self.hr:
+            raise OpError(f"plan {self.key} was drawn for an HR crop of shape {self.hr}, not {hr.shape}")
+        return run(self.target, hr)
+
+    def make_lq(self, gt: Array) -> Array:
+        """Make the LQ from the stored GT, both uint8 or uint16 ``[T, H, W, C]``; bit for bit what the build stored."""
+        g = self.gt_geometry
+        if gt.shape != g.shape:
+            raise OpError(f"plan {self.key} makes a GT of shape {g.shape}, not {gt.shape}")
+        return run(self.degrade, gt)
+
+    def apply(self, image: Array) -> tuple[Array, Array]:
+        """Make (GT, LQ) from one HR image.
+
+        Args:
+            image: The HR crop, ``[H, W, C]`` or ``[T, H, W, C]``, uint8 or uint16.
+
+        Returns:
+            GT and LQ with as many axes as ``image``.
+        """
+        clip = image[None] if image.ndim == 3 else image
+        gt = self.make_gt(clip)
+        lq = self.make_lq(gt)
+        return (gt[0], lq[0]) if image.ndim == 3 else (gt, lq)
+
+    def columns(self) -> dict[str, Scalar]:
+        """The parameters as typed columns: ``deg.<place>.<parameter>`` and ``gt.<place>.<parameter>``.
+
+        A per-frame series shows its mean; the JSON keeps every frame. Each place also has ``.op``, the op that ran.
+        """
+        out: dict[str, Scalar] = {}
+        for prefix, steps in (("gt", self.target), ("deg", self.degrade)):
+            for step in steps:
+                base = f"{prefix}.{place(step.at)}"
+                out[f"{base}.op"] = step.draw.name
+                for name, kind in type(step.draw).columns().items():
+                    value = getattr(step.draw, name)
+                    if kind == "float":
+                        value = float(np.mean(value)) if isinstance(value, tuple) else float(value)
+                    out[f"{base}.{name}"] = value
+        return out
+
+    def to_json(self) -> str:
+        """Canonical JSON: the same plan always gives the same text, and floats survive exactly."""
+        return canonical_json(
+            {
+                "format": FORMAT,
+                "recipe": self.recipe,
+                "seed": self.seed,
+                "key": self.key,
+                "variant": self.variant,
+                "hr": self.hr,
+                "target": [_step_to_json(step) for step in self.target],
+                "degrade": [_step_to_json(step) for step in self.degrade],
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Plan:
+        """Read a plan back.
+
+        Raises:
+            OpError: The text is no plan, or a step is of an op or version that this build does not have.
+        """
+        try:
+            raw = json.loads(text)
+            if raw["format"] != FORMAT:
+                raise OpError(f"plan format {raw['format']} is unknown; this build reads format {FORMAT}")
+            return cls(
+                recipe=raw["recipe"],
+                seed=raw["seed"],
+                key=raw["key"],
+                variant=raw["variant"],
+                hr=tuple(raw["hr"]),
+                target=tuple(_step_from_json(step) for step in raw["target"]),
+                degrade=tuple(_step_from_json(step) for step in raw["degrade"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise OpError(f"this text is no plan: {error}") from error
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def column_types(prefix: str, node: Node) -> dict[str, str]:
+    """Columns that the plans of a tree can have, with their types, known before anything is drawn.
+
+    Two branches at one place may use one name with two types: whole and broken numbers meet as ``float``, anything
+    else as ``str``.
+    """
+    out: dict[str, str] = {}
+    for at, op in leaves(node):
+        base = f"{prefix}.{place(at)}"
+        for name, kind in {"op": "str", **op.draws.columns()}.items():
+            column = f"{base}.{name}"
+            before = out.setdefault(column, kind)
+            if before != kind:
+                out[column] = "float" if {before, kind} == {"int", "float"} else "str"
+    return out
+
+
+def _step_to_json(step: Step) -> dict[str, Any]:
+    return {"at": step.at, "op": step.draw.name, "version": step.draw.version, "draw": step.draw.to_json()}
+
+
+def _step_from_json(raw: Mapping[str, Any]) -> Step:
+    draw = DRAWS.get(raw["op"])
+    if draw is None:
+        raise OpError(
+            f"step {raw['at']}: this build has no op {raw['op']!r}; install the version that made the dataset"
+        )
+    if raw["version"] != draw.version:
+        raise OpError(
+            f"step {raw['at']}: the plan needs version {raw['version']} of {raw['op']}, this build has {draw.version}; "
+            "install the degradekit version that dataset.json names"
+        )
+    return Step(raw["at"], draw.from_json(raw["draw"]))
+
+
+def _walk(steps: Sequence[Step], g: Geometry) -> Geometry:
+    for step in steps:
+        g = step.draw.out_geometry(g)
+    return g
+
+
+def _compose(outer: Affine, inner: Affine) -> Affine:
+    """outer(inner(p)): where a pixel after the later step ``inner`` looks in the input of ``outer``."""
+    a, b, c, d, e, f = outer
+    p, q, r, s, t, u = inner
+    return (a * p + b * s, a * q + b * t, a * r + b * u + c, d * p + e * s, d * q + e * t, d * r + e * u + f)
