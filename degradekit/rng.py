@@ -1,13 +1,14 @@
 """Randomness keyed by name: the key says which sample, the counter says which decision and which element.
 
-One primitive, Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC 2011):
+One primitive, Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3",
+SC 2011):
 
     key     (64 bit)  = blake2b(seed, variant, sample key)
     counter (128 bit) = [block index (64 bit) | blake2b(node path + "." + parameter) (64 bit)]
 
-A number therefore depends on nothing but the seed, the sample and the name of the decision: adding an op, a source
-image or a worker moves no other draw. Scalars are drawn here, in plain integers; whole planes of noise with the same
-words are in :mod:`degradekit.fields`.
+A number therefore depends on nothing but the seed, the sample and the name of the decision: adding an op, a
+source image or a worker moves no other draw. Scalars are drawn here, in plain integers; whole planes of noise
+with the same words are in :mod:`degradekit.fields`.
 """
 
 from __future__ import annotations
@@ -15,21 +16,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from typing import TypeAlias
 
-__all__ = ["Draws", "Words", "hash64", "philox4x32", "sample_key"]
-
-Words: TypeAlias = tuple[int, int, int, int]
-"""Four 32-bit words, least significant first."""
+__all__ = ["Draws", "hash64", "philox4x32", "sample_key"]
 
 _MASK = 0xFFFFFFFF
 
 
-def philox4x32(counter: Words, key: tuple[int, int]) -> Words:
+def philox4x32(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[int, int, int, int]:
     """Encrypt one 128-bit counter into four random words with ten rounds of Philox4x32.
 
     Args:
-        counter: Four words, each 0..2^32-1.
+        counter: Four words, each 0..2^32-1, least significant first.
         key: Two words, each 0..2^32-1.
 
     Returns:
@@ -120,7 +117,7 @@ class Draws:
 
         Args:
             name: Parameter; two decisions of one node need two names.
-            index: Element, 0 or more: the frame for numbers that are drawn anew for every frame.
+            index: Element, 0..2^64-1: the frame for numbers that are drawn anew for every frame.
         """
         return (self._word64(name, index) >> 11) * 2.0**-53
 
@@ -129,7 +126,7 @@ class Draws:
         return (self._word64(name, index) * n) >> 64
 
     def field(self, name: str) -> str:
-        """Name a noise field: 32 hex digits (key, then hash of the name) from which it is regenerated at any time."""
+        """Name a noise field: 32 hex digits (key, hash of the name) that regenerate it at any time."""
         return f"{self.key:016x}{_stream(self.path, name):016x}"
 
     def _word64(self, name: str, index: int) -> int:

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from hashlib import blake2b
 
 import numpy as np
@@ -79,15 +77,16 @@ def test_order_and_repetition_do_not_matter(order):
 
 
 def test_seed_variant_and_key_do_not_run_into_each_other():
-    keys = [sample_key(1, "2:x", None), sample_key(1, "x", 2), sample_key(1, "2:x", 2), sample_key(12, "x", None)]
-    assert len(set(keys)) == 4
+    asked = [(1, "2:x", None), (1, "x", 2), (1, "2:x", 2), (12, "x", None), (1, ":x", None)]
+    assert len({sample_key(*ask) for ask in asked}) == len(asked)
 
 
 def test_uniform_is_uniform_over_samples_and_over_elements():
     over_samples = [Draws(sample_key(0, f"{i}.png", 0), "a").uniform("x") for i in range(20_000)]
     over_elements = [Draws(sample_key(0, "0.png", 0), "a").uniform("x", i) for i in range(20_000)]
     for values in (over_samples, over_elements):
-        assert 0 <= min(values) and max(values) < 1
+        assert min(values) >= 0
+        assert max(values) < 1
         assert stats.kstest(values, "uniform").pvalue > 1e-4
 
 
@@ -100,8 +99,3 @@ def test_integer_is_uniform():
     counts = np.bincount([Draws(3, "a").integer("n", 7, i) for i in range(21_000)], minlength=7)
     assert len(counts) == 7
     assert stats.chisquare(counts).pvalue > 1e-4
-
-
-def test_import_is_light():
-    heavy = "import degradekit.rng, sys; print(sorted({'numba', 'numpy', 'torch', 'pydantic'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True).stdout == "[]\n"
