@@ -64,9 +64,7 @@ def run(steps: Sequence[Step], image: Array) -> Array:
                 x = to_float(x)
             x = step.draw.apply(x)
         except (DegradekitError, ValueError, ArithmeticError, IndexError, MemoryError) as error:
-            raise OpError(
-                f"step {step.at} ({step.draw.name}) failed on a clip of shape {x.shape}: {error}"
-            ) from error
+            raise OpError(f"step {step.at} ({step.draw.name}) failed on a clip of shape {x.shape}: {error}") from error
     return np.ascontiguousarray(x) if x.dtype.kind == "u" else quantise(x, image.dtype)
 
 

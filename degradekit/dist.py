@@ -163,9 +163,7 @@ class Uniform(Dist):
     def to_json(self) -> Any:
         """``[low, high]``, or the mapping form for clips."""
         return (
-            [self.low, self.high]
-            if self.over_time == "hold"
-            else self._with_time({"uniform": [self.low, self.high]})
+            [self.low, self.high] if self.over_time == "hold" else self._with_time({"uniform": [self.low, self.high]})
         )
 
 
@@ -268,9 +266,7 @@ class Mixture(Dist):
 
     def support(self) -> tuple[float, float]:
         """Hull of the parts that have a chance."""
-        live = [
-            d.support() for d, p in zip(self.parts, self.p or (1.0,) * len(self.parts), strict=True) if p > 0
-        ]
+        live = [d.support() for d, p in zip(self.parts, self.p or (1.0,) * len(self.parts), strict=True) if p > 0]
         return min(lo for lo, _ in live), max(hi for _, hi in live)
 
     def to_json(self) -> Any:
@@ -332,9 +328,7 @@ class Pick:
 
     def draw(self, u: Draws, name: str) -> str:
         """Draw one word for the whole clip."""
-        return (
-            self.words[_pick(u, name, len(self.words), self.p, 0)] if len(self.words) > 1 else self.words[0]
-        )
+        return self.words[_pick(u, name, len(self.words), self.p, 0)] if len(self.words) > 1 else self.words[0]
 
     def to_json(self) -> Any:
         """The shortest recipe form."""
@@ -480,9 +474,7 @@ def parse_dist(raw: Any) -> Dist:
         options, make = _FORMS[forms[0]]
         rest = {key: value for key, value in raw.items() if key != forms[0]}
         if unknown := set(rest) - options - {"over_time"}:
-            raise ValueError(
-                f"{forms[0]} does not know {sorted(unknown)}; it takes {sorted(options | {'over_time'})}"
-            )
+            raise ValueError(f"{forms[0]} does not know {sorted(unknown)}; it takes {sorted(options | {'over_time'})}")
         return replace(make(raw[forms[0]], rest), over_time=_over_time(rest.get("over_time", "hold")))
     if isinstance(raw, Sequence) and not isinstance(raw, str):
         return Uniform(*_pair(raw, "a range"))
@@ -540,14 +532,10 @@ class Within:
             raise ValueError(f"{hi:g} is above {self.high:g}{remedy}")
         if (self.integer or self.odd) and not _whole(dist, odd=self.odd):
             kind = "odd whole numbers" if self.odd else "whole numbers"
-            raise ValueError(
-                f"{dist.to_json()!r} does not draw {kind} only; write {{integer: [7, 21], step: 2}}"
-            )
+            raise ValueError(f"{dist.to_json()!r} does not draw {kind} only; write {{integer: [7, 21], step: 2}}")
         return dist
 
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return _core_schema(self, _NUMBER_SCHEMA)
 
 
@@ -569,9 +557,7 @@ class Words:
             raise ValueError(f"unknown word {unknown[0]!r}; choose from {', '.join(self.allowed)}")
         return pick
 
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         words = {"enum": list(self.allowed)}
         chances = {"type": "object", "propertyNames": words}
         return _core_schema(self, {"anyOf": [words, {"type": "array", "items": words}, chances]})
@@ -609,7 +595,9 @@ def _check_p(p: tuple[float, ...], count: int) -> None:
         return
     if len(p) != count:
         raise ValueError(f"{len(p)} probabilities for {count} alternatives")
-    if min(p) < 0 or abs(sum(p) - 1) > 1e-6:
+    if min(p) < 0:
+        raise ValueError(f"a probability is 0 or more, not {min(p):g}")
+    if abs(sum(p) - 1) > 1e-6:
         raise ValueError(f"probabilities {list(p)} sum to {sum(p):g}, not to 1")
 
 
@@ -644,7 +632,5 @@ def _core_schema(check: Callable[[Any], Dist | Pick], json_schema: dict[str, Any
     )
 
 
-Expression: TypeAlias = Annotated[
-    float, BeforeValidator(_number), WithJsonSchema({"type": ["number", "string"]})
-]
+Expression: TypeAlias = Annotated[float, BeforeValidator(_number), WithJsonSchema({"type": ["number", "string"]})]
 """A single number that may be written as an expression."""

@@ -54,11 +54,7 @@ class Problems:
                     message = f"unknown parameter{_nearest(at, tuple(model.model_fields))}"
                 elif item["type"] == "missing":
                     message = "this parameter is required"
-                shown = (
-                    ""
-                    if item["type"] in ("extra_forbidden", "missing")
-                    else f" (the value is {item['input']!r})"
-                )
+                shown = "" if item["type"] in ("extra_forbidden", "missing") else f" (the value is {item['input']!r})"
                 self.add(f"{path}.{at}" if at else path, message + shown)
             return None
 
@@ -82,9 +78,7 @@ def _mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dic
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=deep)  # type: ignore[no-untyped-call]
         if key in out:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {key!r} appears twice", key_node.start_mark
-            )
+            raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} appears twice", key_node.start_mark)
         out[key] = loader.construct_object(value_node, deep=True)  # type: ignore[no-untyped-call]
     return out
 
@@ -107,9 +101,7 @@ def read_yaml(text: str, where: str) -> dict[str, Any]:
             f"{where}:{at}: {getattr(error, 'problem', None) or error}; a recipe is plain YAML"
         ) from error
     if not isinstance(raw, dict):
-        raise RecipeError(
-            f"{where}: a recipe is a YAML mapping with name, scale and degrade, not {type(raw).__name__}"
-        )
+        raise RecipeError(f"{where}: a recipe is a YAML mapping with name, scale and degrade, not {type(raw).__name__}")
     return raw
 
 
@@ -142,9 +134,7 @@ def _children(
 def _node(raw: Mapping[str, Any], at: str, options: Mapping[str, bool], problems: Problems) -> Node | None:
     kinds = [kind for kind in _KINDS if kind in raw]
     if len(kinds) != 1:
-        problems.add(
-            at, f"a node has exactly one of {', '.join(_KINDS)}; this one has {', '.join(kinds) or 'none'}"
-        )
+        problems.add(at, f"a node has exactly one of {', '.join(_KINDS)}; this one has {', '.join(kinds) or 'none'}")
         return None
     kind = kinds[0]
     body = raw[kind]
@@ -224,17 +214,11 @@ def _switched_on(when: Any, at: str, options: Mapping[str, bool], problems: Prob
     negated = words[:1] == ["not"]
     name = words[-1] if len(words) == 1 + negated else ""
     if name not in options:
-        problems.add(
-            f"{at}.when", f"{when!r} is no option or 'not' and an option{_nearest(name, tuple(options))}"
-        )
+        problems.add(f"{at}.when", f"{when!r} is no option or 'not' and an option{_nearest(name, tuple(options))}")
         return False
     return options[name] != negated
 
 
 def _nearest(word: str, known: tuple[str, ...]) -> str:
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return (
-        f"; did you mean {near[0]!r}?"
-        if near
-        else f"; choose from {', '.join(known) or 'nothing: there is none'}"
-    )
+    return f"; did you mean {near[0]!r}?" if near else f"; choose from {', '.join(known) or 'nothing: there is none'}"

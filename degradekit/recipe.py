@@ -182,9 +182,7 @@ def as_hr(image: Array, scale: int) -> Array:
         kind = getattr(image, "dtype", type(image).__name__)
         raise RecipeError(f"degrade takes a numpy array of uint8, uint16, float32 or float64, not {kind}")
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)):
-        raise RecipeError(
-            f"degrade takes one image [H, W], [H, W, 1], [H, W, 3] or [H, W, 4], not {image.shape}"
-        )
+        raise RecipeError(f"degrade takes one image [H, W], [H, W, 1], [H, W, 3] or [H, W, 4], not {image.shape}")
     if min(image.shape[:2]) < scale:
         raise RecipeError(f"an image of {image.shape[0]}x{image.shape[1]} px has no LQ at scale {scale}")
     if image.dtype.kind == "f":

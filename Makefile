@@ -1,0 +1,39 @@
+# Everything starts here: `make demo` shows what degradekit does, `make test` proves that it works.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test test-wheel check bench clean
+
+demo: $(VENV)/.demo
+	$(BIN)/degradekit build recipes/real_esrgan.yaml --source sample --out demo/real_esrgan --variants 4 --force
+	$(BIN)/degradekit verify demo/real_esrgan
+	$(BIN)/degradekit replay demo/real_esrgan --sample 16
+	$(BIN)/degradekit sheet demo/real_esrgan --out demo/contact_sheet.png
+
+test: check
+	$(BIN)/python -m pytest -q
+
+test-wheel: $(VENV)/.dev
+	$(BIN)/python tests/wheel.py
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(BIN)/python pyproject.toml constraints.txt
+	$(INSTALL) --editable '.[demo]'
+	touch $@
+
+$(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
+	$(INSTALL) --editable '.[dev]'
+	touch $@ $(VENV)/.demo

@@ -1,0 +1,97 @@
+"""What every shard format does: write a stream of records, and read them back by row or in blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeAlias
+
+from degradekit.errors import ShardError
+from degradekit.shards.summary import Schema, ShardInfo
+from degradekit.storage import Blob
+from degradekit.types import Record, Tombstone
+
+__all__ = ["PARTS", "Block", "Parts", "ShardFormat", "ShardReader", "check_parts", "check_row"]
+
+Parts: TypeAlias = Sequence[str]
+Block: TypeAlias = list[Record | Tombstone]
+
+PARTS = ("gt", "lq", "plan", "columns", "meta")
+"""What of a record can be read; its identity always is. A part that was not asked for is ``b""``, ``""`` or ``{}``."""
+
+
+class ShardReader(Protocol):
+    """An open shard. Handles open lazily in each process; a reader can be pickled and survives a fork.
+
+    Every value that is returned has been checked against its stored checksum.
+    """
+
+    first_index: int
+
+    def __len__(self) -> int: ...
+
+    def read(self, row: int, parts: Parts = PARTS) -> Record | Tombstone:
+        """One record by its row in the shard."""
+
+    def blocks(self, parts: Parts = PARTS) -> Iterator[Block]:
+        """All records in order, in lists small enough for memory."""
+
+    def table(self, columns: Sequence[str] | None = None) -> Any:
+        """A pyarrow table without pixels: index, key, variant, status, and the typed columns asked for (None: all)."""
+
+    def find(self, key: str, variant: int) -> int | None:
+        """The row of a sample, or None."""
+
+    def schema(self) -> Schema:
+        """The typed columns."""
+
+    def problems(self) -> Iterator[str]:
+        """Read every value on its own; one sentence for each that is damaged, naming row, sample and value."""
+
+    def close(self) -> None:
+        """Release the handles of this process."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class ShardFormat(Protocol):
+    """One way to lay records out in a file."""
+
+    suffix: str
+
+    def write(self, path: Path, records: Iterable[Record | Tombstone], *, schema: Schema) -> ShardInfo:
+        """Write a shard, holding one block of records in memory at a time; equal records give equal bytes."""
+
+    def offsets(self, path: Path) -> bytes | None:
+        """The optional file of value offsets for a shard that was written, if the format needs one to be fast."""
+
+    def open(self, where: str | Path | Blob) -> ShardReader:
+        """Open a shard for reading."""
+
+
+def check_parts(parts: Parts) -> frozenset[str]:
+    """The parts as a set.
+
+    Raises:
+        ShardError: One is unknown.
+    """
+    unknown = set(parts) - set(PARTS)
+    if unknown:
+        raise ShardError(f"a record has no part {', '.join(sorted(unknown))}; it has {', '.join(PARTS)}.")
+    return frozenset(parts)
+
+
+def check_row(row: int, rows: int, name: str) -> int:
+    """The row, if the shard has it.
+
+    Raises:
+        ShardError: It has not.
+    """
+    if not 0 <= row < rows:
+        raise ShardError(f"{name} has no row {row}; it has {rows}.")
+    return row
