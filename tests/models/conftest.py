@@ -1,7 +1,7 @@
-"""Seeded weights, seeded inputs and stored reference outputs: parity with the official networks without their weights.
+"""Seeded weights, seeded inputs, stored reference outputs: parity with the official networks without their weights.
 
-Every tensor of a state_dict is a function of its name and shape: float32 standard normals of a Philox generator keyed by
-the CRC-32 of the name, scaled and shifted by the first matching rule. See tests/golden/zoo/README.md for the origin.
+Every tensor of a state_dict is a function of its name and shape: float32 standard normals of a Philox generator keyed
+by the CRC-32 of the name, scaled and shifted by the first matching rule. See tests/golden/zoo/README.md for the origin.
 """
 
 from __future__ import annotations
@@ -55,15 +55,11 @@ def rule_of(name: str, shape: tuple[int, ...], names: set[str], rules: list[dict
     gamma = one_d and name[: -len("weight")] + "running_var" in names
     special = {"<norm gamma>": gamma, "<1-D weight>": one_d}
     return next(
-        r
-        for r in [*rules, *RULES]
-        if (special[r["match"]] if r["match"] in special else re.search(r["match"], name))
+        r for r in [*rules, *RULES] if (special[r["match"]] if r["match"] in special else re.search(r["match"], name))
     )
 
 
-def seeded_weights(
-    shapes: Mapping[str, tuple[int, ...]], rules: list[dict[str, Any]]
-) -> dict[str, np.ndarray]:
+def seeded_weights(shapes: Mapping[str, tuple[int, ...]], rules: list[dict[str, Any]]) -> dict[str, np.ndarray]:
     names = set(shapes)
     out: dict[str, np.ndarray] = {}
     spectral: list[str] = []

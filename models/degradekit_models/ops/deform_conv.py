@@ -1,6 +1,6 @@
 """Modulated deformable convolution, version 2.
 
-Shapes: N batch, C input channels, O output channels, K = kernel height x width, H' x W' output pixels, D deformable groups.
+Shapes: N batch, C input and O output channels, K = kernel height x width, H' x W' output pixels, D deformable groups.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def deform_conv2d(
 ) -> Tensor:
     """Convolves with a kernel whose taps move by `offset` and are weighted by `mask`, differently at every pixel.
 
-    On an accelerator torchvision's compiled kernel does the work where it can be loaded, `deform_conv2d_torch` elsewhere.
+    On an accelerator torchvision's compiled kernel does the work where it can be loaded, else `deform_conv2d_torch`.
     On a processor it is always the latter: torchvision 0.28 takes 54 ms forward and 416 ms backward for 64 channels of
     64 x 64 on one core, against 14 and 38 ms. The groups, plain and deformable, follow from the shapes.
 
@@ -65,9 +65,7 @@ def deform_conv2d(
     _check_shapes(x, offset, mask, weight)
     kernels = _torchvision_ops() if x.is_cuda else None
     if kernels is None:
-        return deform_conv2d_torch(
-            x, offset, mask, weight, bias, stride=stride, padding=padding, dilation=dilation
-        )
+        return deform_conv2d_torch(x, offset, mask, weight, bias, stride=stride, padding=padding, dilation=dilation)
     out: Tensor = kernels.deform_conv2d(x, offset, weight, bias, stride, padding, dilation, mask)
     return out
 
@@ -202,7 +200,7 @@ class DCNv2Pack(ModulatedDeformConv2d):
         x ``[N,C,H,W]``, feat ``[N,C,H,W]`` -> ``[N,O,H',W']``.
 
     Source:
-        Zhu et al., "Deformable ConvNets v2", CVPR 2019; offsets from a separate feature: Wang et al., "EDVR", CVPRW 2019.
+        Zhu et al., "Deformable ConvNets v2", CVPR 2019; offsets from another feature: Wang et al., "EDVR", CVPRW 2019.
 
     Example:
         >>> pack = DCNv2Pack(4, 4, 3, padding=1, deformable_groups=2)

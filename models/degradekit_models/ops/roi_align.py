@@ -32,12 +32,13 @@ def roi_align(
 
     Args:
         x: image or features ``[N,C,H,W]``.
-        boxes: ``[K,5]`` rows (batch index, x1, y1, x2, y2) in pixels before `spatial_scale`, or one ``[k,4]`` tensor per image.
+        boxes: ``[K,5]`` rows (batch index, x1, y1, x2, y2) in pixels before `spatial_scale`, or one ``[k,4]`` tensor
+            per image.
         output_size: (P, Q), or one number for both.
         spatial_scale: size of x over the size that the boxes are given in.
         sampling_ratio: samples per bin and axis; 0 or less adapts to the box: ceil(box side / P).
-        aligned: False measures from pixel corners (torchvision's default, which GFPGAN uses: half a pixel off) and makes
-            boxes at least one pixel; True measures from pixel centres.
+        aligned: False measures from pixel corners (torchvision's default, which GFPGAN uses: half a pixel off) and
+            makes boxes at least one pixel; True measures from pixel centres.
 
     Shape:
         ``[N,C,H,W]``, ``[K,5]`` -> ``[K,C,P,Q]``.

@@ -28,9 +28,7 @@ def resample_kernel(taps: Sequence[float]) -> Tensor:
     return kernel / kernel.sum()
 
 
-def upfirdn2d(
-    x: Tensor, kernel: Tensor, *, up: int = 1, down: int = 1, pad: tuple[int, int] = (0, 0)
-) -> Tensor:
+def upfirdn2d(x: Tensor, kernel: Tensor, *, up: int = 1, down: int = 1, pad: tuple[int, int] = (0, 0)) -> Tensor:
     """Puts up - 1 zeros after every pixel, pads, convolves with the kernel, and keeps every down-th pixel.
 
     Args:

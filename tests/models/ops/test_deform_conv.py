@@ -1,9 +1,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.testing import assert_close
+
 from degradekit_models.errors import ModelError
 from degradekit_models.ops.deform_conv import DCNv2Pack, deform_conv2d, deform_conv2d_torch
-from torch.testing import assert_close
 
 NAMES = ("x", "offset", "mask", "weight", "bias")
 

@@ -1,8 +1,9 @@
 import pytest
 import torch
+from torch.testing import assert_close
+
 from degradekit_models.errors import ModelError
 from degradekit_models.ops.flow_warp import flow_warp, resize_flow
-from torch.testing import assert_close
 
 
 @pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])

@@ -1,8 +1,9 @@
 import pytest
 import torch
+from torch.testing import assert_close
+
 from degradekit_models.errors import ModelError
 from degradekit_models.ops.roi_align import roi_align
-from torch.testing import assert_close
 
 CASES = [
     "gfpgan_default",

@@ -1,11 +1,12 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from degradekit_models.errors import ModelError
-from degradekit_models.ops.upfirdn2d import resample_kernel, upfirdn2d
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
+
+from degradekit_models.errors import ModelError
+from degradekit_models.ops.upfirdn2d import resample_kernel, upfirdn2d
 
 
 def _literal(x, kernel, up, down, pad):
@@ -19,10 +20,7 @@ def _literal(x, kernel, up, down, pad):
     cols = range(0, big.shape[3] - kw + 1, down)
     flipped = kernel.flip((0, 1))
     return torch.stack(
-        [
-            torch.stack([(big[:, :, i : i + kh, j : j + kw] * flipped).sum((2, 3)) for j in cols], -1)
-            for i in rows
-        ],
+        [torch.stack([(big[:, :, i : i + kh, j : j + kw] * flipped).sum((2, 3)) for j in cols], -1) for i in rows],
         -2,
     )
 
