@@ -72,7 +72,10 @@ class Store(Protocol):
         """Make a finished file of the workspace visible under ``name``."""
 
     def delete(self, name: str) -> None:
-        """Remove a file if it is there."""
+        """Remove a file, or a leftover, if it is there."""
+
+    def leftovers(self) -> list[str]:
+        """Workspaces of processes that died."""
 
 
 @contextmanager
@@ -232,9 +235,18 @@ class LocalStore:
             _fsync(target.parent)
 
     def delete(self, name: str) -> None:
-        """Remove a file if it is there."""
-        with io_errors(f"{self.root / name} cannot be deleted"):
-            (self.root / name).unlink(missing_ok=True)
+        """Remove a file, or a leftover, if it is there."""
+        path = self.root / name
+        with io_errors(f"{path} cannot be deleted"):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+    def leftovers(self) -> list[str]:
+        """Workspaces of processes that died (and of those that still work)."""
+        scratch = self.root / SCRATCH
+        return sorted(f"{SCRATCH}/{path.name}" for path in scratch.iterdir()) if scratch.is_dir() else []
 
 
 def _fsync(path: Path) -> None:
@@ -365,6 +377,10 @@ class RemoteStore:
         with io_errors(f"{self.uri}: {name} cannot be deleted"):
             if self.filesystem().get_file_info(self._key(name)).type != pafs.FileType.NotFound:
                 self.filesystem().delete_file(self._key(name))
+
+    def leftovers(self) -> list[str]:
+        """None: workspaces are in the system's place for temporary files."""
+        return []
 
 
 def _filesystem_of(uri: str) -> tuple[Any, str]:

@@ -29,3 +29,15 @@ A sample's shard is arithmetic (``index // shard_size``), so a pair that could n
 moves no other. Columns are typed by the recipe (``Schema``: column -> ``bool``, ``int``, ``float``, ``str``).
 The bytes on disk are documented in ``docs/format.md``.
 """
+
+from __future__ import annotations
+
+from degradekit.shards.interface import PARTS, ShardFormat, ShardReader
+from degradekit.shards.lmdb_file import LmdbFormat
+from degradekit.shards.parquet_file import ParquetFormat
+from degradekit.shards.summary import Schema, ShardInfo
+
+__all__ = ["FORMATS", "PARTS", "Schema", "ShardFormat", "ShardInfo", "ShardReader"]
+
+FORMATS: dict[str, ShardFormat] = {"parquet": ParquetFormat(), "lmdb": LmdbFormat()}
+"""Every shard format by the name that a command line uses."""

@@ -27,7 +27,9 @@ class ShardReader(Protocol):
     Every value that is returned has been checked against its stored checksum.
     """
 
-    first_index: int
+    @property
+    def first_index(self) -> int:
+        """Index of the first record."""
 
     def __len__(self) -> int: ...
 
@@ -45,9 +47,6 @@ class ShardReader(Protocol):
 
     def schema(self) -> Schema:
         """The typed columns."""
-
-    def problems(self) -> Iterator[str]:
-        """Read every value on its own; one sentence for each that is damaged, naming row, sample and value."""
 
     def close(self) -> None:
         """Release the handles of this process."""
@@ -70,8 +69,17 @@ class ShardFormat(Protocol):
     def offsets(self, path: Path) -> bytes | None:
         """The optional file of value offsets for a shard that was written, if the format needs one to be fast."""
 
-    def open(self, where: str | Path | Blob) -> ShardReader:
-        """Open a shard for reading."""
+    def open(self, where: str | Path | Blob, *, offsets: Blob | None = None, readahead: bool = True) -> ShardReader:
+        """Open a shard for reading; nothing is read before it is asked for.
+
+        Args:
+            where: The shard.
+            offsets: Its offset file; for a local shard the one beside it is found.
+            readahead: Whether a memory-mapped shard may read ahead: yes where the dataset fits into memory.
+        """
+
+    def damage(self, path: Path) -> str | None:
+        """Why a shard whose bytes have changed must not be opened, or None where opening it is safe."""
 
 
 def check_parts(parts: Parts) -> frozenset[str]:

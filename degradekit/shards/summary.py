@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from operator import add
 from typing import Any, Literal, TypeAlias, cast
 
 from degradekit.codecs import checksum
@@ -200,7 +201,7 @@ def merge_stats(first: Mapping[str, Stats], second: Mapping[str, Stats]) -> dict
         {'deg.q': {'count': 2, 'min': 5, 'max': 9, 'sum': 14}}
     """
     out = {name: dict(stats) for name, stats in first.items()}
-    join = {"count": lambda a, b: a + b, "sum": lambda a, b: a + b, "min": min, "max": max}
+    join: dict[str, Callable[[float, float], float]] = {"count": add, "sum": add, "min": min, "max": max}
     for name, stats in second.items():
         mine = out.setdefault(name, {"count": 0})
         for field, value in stats.items():

@@ -1,0 +1,241 @@
+"""The one way a shard gets into a dataset: written aside, verified, renamed, and then vouched for by its sidecar.
+
+1. write ``.tmp/<random>/shard-000042.parquet``; 2. open it again, check every checksum and compare what it holds with
+what was written; 3. fsync, rename into ``data/``, fsync the folder; 4. the sidecar ``shard-000042.json`` the same way.
+The sidecar is the commit point: a shard without one is garbage that ``sweep`` deletes and a rebuild overwrites. In an
+object store nothing is renamed: the same files are verified locally and uploaded whole, the sidecar last.
+
+A builder that dies anywhere leaves garbage, never a wrong dataset. A shard is a pure function of its task, so to
+commit one twice is a no-op, and a second result with another hash is an error: a free check of determinism.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from degradekit.errors import ShardError
+from degradekit.shards import FORMATS
+from degradekit.shards.interface import ShardReader
+from degradekit.shards.summary import Schema, ShardInfo, Summary, canonical_json
+from degradekit.storage import Store, io_errors
+from degradekit.types import Record, Tombstone
+
+__all__ = [
+    "FOLDER",
+    "Receipt",
+    "commit",
+    "committed",
+    "garbage",
+    "read_sealed",
+    "sealed",
+    "sha256_of",
+    "shard_name",
+    "summarise",
+    "sweep",
+]
+
+FOLDER = "data"
+VERSION = 1
+_NAME = re.compile(r"shard-(\d{6,})\.(\w+)")
+
+
+def shard_name(number: int, suffix: str) -> str:
+    """Name of a shard's file inside the dataset.
+
+    Example:
+        >>> shard_name(42, ".parquet")
+        'data/shard-000042.parquet'
+    """
+    return f"{FOLDER}/shard-{number:06d}{suffix}"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A committed shard: the content of its sidecar.
+
+    Args:
+        number: Which shard of the dataset.
+        format: Name in ``FORMATS``.
+        bytes: Size of the shard's file.
+        sha256: Of that file, 64 hex digits.
+        offsets_sha256: Of its offset file, or empty where the format has none.
+        info: What it holds.
+    """
+
+    number: int
+    format: str
+    bytes: int
+    sha256: str
+    offsets_sha256: str
+    info: ShardInfo
+
+    @property
+    def file(self) -> str:
+        """Path of the shard inside the dataset."""
+        return shard_name(self.number, FORMATS[self.format].suffix)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON value."""
+        return asdict(self) | {"info": self.info.to_json(), "version": VERSION}
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Receipt:
+        """Read ``to_json`` back."""
+        info = ShardInfo.from_json(raw["info"])
+        return cls(raw["number"], raw["format"], raw["bytes"], raw["sha256"], raw["offsets_sha256"], info)
+
+
+def commit(store: Store, number: int, records: Iterable[Record | Tombstone], *, format: str, schema: Schema) -> Receipt:
+    """Write, verify and publish one shard.
+
+    Args:
+        store: The dataset.
+        number: Which shard.
+        records: Its records in the order of their indices; consumed as they are written, one block in memory.
+        format: Name in ``FORMATS``.
+        schema: Typed columns of the recipe.
+
+    Returns:
+        The receipt, equal to the one of an earlier identical commit.
+
+    Raises:
+        ShardError: The disk is full or closed, a value did not survive writing, or the shard is already committed
+            with other content. Nothing that was committed before is touched.
+    """
+    if format not in FORMATS:
+        raise ShardError(f"shard format {format!r} is unknown; choose one of {', '.join(FORMATS)}.")
+    layout = FORMATS[format]
+    target = f"{store.uri}/{shard_name(number, layout.suffix)}"
+    with store.workspace() as folder, io_errors(f"{target} cannot be written"):
+        file = folder / Path(shard_name(number, layout.suffix)).name
+        info = layout.write(file, records, schema=schema)
+        with layout.open(file) as reader:
+            if summarise(reader) != info:
+                raise ShardError(f"{target} holds other values after writing than before: check memory and disk.")
+        offsets = layout.offsets(file)
+        offsets_sha256 = hashlib.sha256(offsets).hexdigest() if offsets else ""
+        receipt = Receipt(number, format, file.stat().st_size, sha256_of(file), offsets_sha256, info)
+        if _is_committed(store, receipt):
+            return receipt
+        store.publish(file, receipt.file)
+        if offsets is not None:
+            _publish_bytes(store, folder, offsets, shard_name(number, ".idx"))
+        _publish_bytes(store, folder, sealed(receipt.to_json()), shard_name(number, ".json"))
+    return receipt
+
+
+def _is_committed(store: Store, receipt: Receipt) -> bool:
+    """Whether an equal shard is there whole; an unequal one is an error."""
+    sizes = store.sizes(FOLDER)
+    sidecar = shard_name(receipt.number, ".json")
+    if Path(sidecar).name not in sizes:
+        return False
+    before = Receipt.from_json(read_sealed(store, sidecar))
+    if before != receipt:
+        old, new = (f"{r.sha256[:16]} ({r.format}, logical {r.info.logical[:16]})" for r in (before, receipt))
+        raise ShardError(
+            f"{store.uri}/{sidecar} vouches for a shard with SHA-256 {old}, this build made {new}: the same task gave "
+            "two results; compare library versions and CPU features in dataset.json, or build into an empty folder."
+        )
+    return sizes.get(Path(receipt.file).name) == receipt.bytes and (
+        not receipt.offsets_sha256 or Path(shard_name(receipt.number, ".idx")).name in sizes
+    )
+
+
+def _publish_bytes(store: Store, folder: Path, data: bytes, name: str) -> None:
+    file = folder / Path(name).name
+    file.write_bytes(data)
+    store.publish(file, name)
+
+
+def summarise(reader: ShardReader) -> ShardInfo:
+    """Read a whole shard, block by block, checking every checksum, and say what it holds.
+
+    Raises:
+        ShardError: A value is damaged.
+    """
+    summary = Summary(reader.schema())
+    for block in reader.blocks():
+        for record in block:
+            summary.add(record)
+    return summary.close()
+
+
+def committed(store: Store) -> dict[int, Receipt]:
+    """Every committed shard by its number, from the sidecars; what resuming a build starts from.
+
+    A sidecar whose shard is missing or has another size counts for nothing, so that shard is built again.
+
+    Raises:
+        ShardError: A sidecar is damaged.
+    """
+    sizes = store.sizes(FOLDER)
+    out: dict[int, Receipt] = {}
+    for name in sorted(sizes):
+        match = _NAME.fullmatch(name)
+        if match and match[2] == "json":
+            receipt = Receipt.from_json(read_sealed(store, f"{FOLDER}/{name}"))
+            if sizes.get(Path(receipt.file).name) == receipt.bytes:
+                out[int(match[1])] = receipt
+    return out
+
+
+def garbage(store: Store) -> list[str]:
+    """Files of shards that no sidecar vouches for, and leftovers of builders that died."""
+    names = sorted(store.sizes(FOLDER))
+    vouched = {match[1] for name in names if (match := _NAME.fullmatch(name)) and match[2] == "json"}
+    orphans = [name for name in names if (match := _NAME.fullmatch(name)) and match[1] not in vouched]
+    return [f"{FOLDER}/{name}" for name in orphans] + store.leftovers()
+
+
+def sweep(store: Store) -> list[str]:
+    """Delete the garbage; only while nobody builds into this dataset.
+
+    Returns:
+        What was deleted.
+    """
+    names = garbage(store)
+    for name in names:
+        store.delete(name)
+    return names
+
+
+def sha256_of(file: Path) -> str:
+    """SHA-256 of a local file, 64 hex digits."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sealed(content: Mapping[str, Any]) -> bytes:
+    """JSON that carries the SHA-256 of its own content, so that any change to it is noticed.
+
+    Example:
+        >>> sealed({"rows": 2}).decode().count("digest")
+        1
+    """
+    digest = hashlib.sha256(canonical_json(content).encode()).hexdigest()
+    return (json.dumps({**content, "digest": digest}, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def read_sealed(store: Store, name: str) -> dict[str, Any]:
+    """Read sealed JSON back, without its digest.
+
+    Raises:
+        ShardError: It is missing, no JSON, or was changed after it was written.
+    """
+    try:
+        content = json.loads(store.read(name))
+        digest = content.pop("digest")
+    except (ValueError, KeyError, AttributeError) as error:
+        raise ShardError(
+            f"{store.uri}/{name} cannot be read as sealed JSON ({error}): rebuild or restore it."
+        ) from error
+    if hashlib.sha256(canonical_json(content).encode()).hexdigest() != digest:
+        raise ShardError(f"{store.uri}/{name} was changed after it was written (its digest differs): restore it.")
+    return dict(content)
