@@ -1,1 +1,43 @@
-"""Source images: list them, read their headers, decode them strictly to sRGB, cut HR crops from them."""
+"""Source images: list them, read their headers, decode them strictly to sRGB, cut HR crops from them.
+
+Example:
+    >>> image = list_images("sample").images[0]
+    >>> header = read_header(image.uri)
+    >>> request = Extract(mode="sliding", size=256, step=256)
+    >>> windows = plan_windows((header.h, header.w), request, 4, uniform=lambda name: 0.5)
+    >>> pixels = read_image(image.uri)
+    >>> [f"{item.key}: {cut(pixels, item.window).shape}" for item in source_items(*image, windows)][:2]
+    ['astronaut.png#y0x0: (256, 256, 3)', 'astronaut.png#y0x256: (256, 256, 3)']
+"""
+
+from degradekit.source.cut import cut, cut_all, flatness, is_flat, rescale
+from degradekit.source.extract import MAX_PIXELS, Extract, plan_windows, scaled_size, source_items, split_key
+from degradekit.source.files import open_source
+from degradekit.source.header import ImageHeader, read_header
+from degradekit.source.image import decoders, orient, read_image
+from degradekit.source.listing import ImageRef, Listing, list_images
+from degradekit.source.sample_photos import SAMPLE_PHOTOS
+
+__all__ = [
+    "MAX_PIXELS",
+    "SAMPLE_PHOTOS",
+    "Extract",
+    "ImageHeader",
+    "ImageRef",
+    "Listing",
+    "cut",
+    "cut_all",
+    "decoders",
+    "flatness",
+    "is_flat",
+    "list_images",
+    "open_source",
+    "orient",
+    "plan_windows",
+    "read_header",
+    "read_image",
+    "rescale",
+    "scaled_size",
+    "source_items",
+    "split_key",
+]

@@ -1,0 +1,114 @@
+"""Walking a folder tree: every directory once, links last, nothing dropped without being counted."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from degradekit.errors import SourceError
+
+__all__ = ["IMAGE_SUFFIXES", "Walk", "has_image_suffix", "matches"]
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".avif")
+
+
+def has_image_suffix(name: str) -> bool:
+    """Whether a name ends like an image, in upper or lower case."""
+    return name.lower().endswith(IMAGE_SUFFIXES)
+
+
+@dataclass
+class Walk:
+    """One pass over a folder tree.
+
+    Linked folders are visited after all real ones and only where the folder they lead to was not visited yet, so a
+    link neither loops nor renames an image that has a path of its own.
+
+    Args:
+        root: The folder.
+        depth: Levels of subfolders to enter; None for all.
+        wanted: Whether a path relative to the root (forward slashes) is asked for.
+        ignored: Filled by the pass: reason -> how many names were passed over.
+    """
+
+    root: str
+    depth: int | None = None
+    wanted: Callable[[str], bool] = lambda relative: True
+    ignored: Counter[str] = field(default_factory=Counter)
+    _seen: set[tuple[int, int]] = field(default_factory=set)
+    _links: list[str] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the paths of image files relative to the root, in no particular order.
+
+        Raises:
+            SourceError: A folder cannot be listed, or a name is no valid text.
+        """
+        yield from self._tree("")
+        while self._links:
+            # One round at a time, by name, so that which of two links counts does not depend on the disk's order.
+            links, self._links = sorted(self._links), []
+            for link in links:
+                yield from self._tree(link)
+
+    def _tree(self, start: str) -> Iterator[str]:
+        stack = [start]
+        while stack:
+            folder = stack.pop()
+            try:
+                yield from self._folder(folder, stack)
+            except OSError as error:
+                raise SourceError(
+                    f"{self.root}/{folder} cannot be listed ({error.strerror}); "
+                    "allow this user to read it, or move it elsewhere"
+                ) from error
+
+    def _folder(self, folder: str, stack: list[str]) -> Iterator[str]:
+        path = Path(self.root, folder)
+        status = path.stat()
+        if (status.st_dev, status.st_ino) in self._seen:
+            self.ignored["folder visited by another path"] += 1
+            return
+        self._seen.add((status.st_dev, status.st_ino))
+        prefix = f"{folder}/" if folder else ""
+        descend = self.depth is None or prefix.count("/") < self.depth
+        with os.scandir(path) as entries:
+            for entry in entries:
+                relative = prefix + entry.name
+                if entry.name.startswith("."):
+                    self.ignored["hidden"] += 1
+                elif entry.is_dir():
+                    if descend:
+                        (self._links if entry.is_symlink() else stack).append(relative)
+                elif self._is_image(entry, relative):
+                    yield relative
+
+    def _is_image(self, entry: os.DirEntry[str], relative: str) -> bool:
+        reason = None
+        if not has_image_suffix(entry.name):
+            reason = "no image suffix"
+        elif not entry.is_file():
+            reason = "broken link" if entry.is_symlink() else "not a file"
+        elif not self.wanted(relative):
+            reason = "does not match"
+        if reason:
+            self.ignored[reason] += 1
+        return reason is None
+
+
+def matches(parts: list[str], pattern: list[str]) -> bool:
+    """Whether the components of a path match those of a glob pattern; ``**`` stands for any number of folders.
+
+    Example:
+        >>> matches(["a", "b", "c.png"], ["**", "*.png"]), matches(["a", "c.png"], ["*.png"])
+        (True, False)
+    """
+    if not pattern:
+        return not parts
+    if pattern[0] == "**":
+        return matches(parts, pattern[1:]) or (bool(parts) and matches(parts[1:], pattern))
+    return bool(parts) and fnmatchcase(parts[0], pattern[0]) and matches(parts[1:], pattern[1:])
