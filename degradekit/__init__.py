@@ -14,7 +14,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from degradekit.errors import DegradekitError, OpError, RecipeError, ShardError, SourceError, StreamError
+from degradekit.errors import BuildError, DegradekitError, OpError, RecipeError, ShardError, SourceError, StreamError
 
 if TYPE_CHECKING:
     __version__: str
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from degradekit.types import Geometry
 
 __all__ = [
+    "BuildError",
     "Dataset",
     "DegradekitError",
     "Geometry",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -44,7 +45,7 @@ def quantise(x: FloatImage, dtype: np.dtype[np.uint8] | np.dtype[np.uint16]) -> 
     return out
 
 
-def run(steps: Sequence[Step], image: Array) -> Array:
+def run(steps: Sequence[Step], image: Array, seconds: dict[str, float] | None = None) -> Array:
     """Run steps on a stored clip and give back a stored clip of the same depth.
 
     Steps that only move pixels (crop, flip) work on the integers; from the first other step on it is float32, and
@@ -53,18 +54,23 @@ def run(steps: Sequence[Step], image: Array) -> Array:
     Args:
         steps: Determined steps.
         image: uint8 or uint16 ``[T, H, W, C]``.
+        seconds: Where to add the time of every op, under ``apply.<op>``.
 
     Raises:
         OpError: A step failed; the message names it.
     """
     x: Array = image
     for step in steps:
+        start = time.perf_counter()
         try:
             if x.dtype.kind == "u" and not step.draw.moves_only:
                 x = to_float(x)
             x = step.draw.apply(x)
         except (DegradekitError, ValueError, ArithmeticError, IndexError, MemoryError) as error:
             raise OpError(f"step {step.at} ({step.draw.name}) failed on a clip of shape {x.shape}: {error}") from error
+        if seconds is not None:
+            stage = f"apply.{step.draw.name}"
+            seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - start
     return np.ascontiguousarray(x) if x.dtype.kind == "u" else quantise(x, image.dtype)
 
 

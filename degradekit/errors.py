@@ -3,7 +3,7 @@
 A message says, in one sentence, what was wrong, where, the value, and the remedy.
 """
 
-__all__ = ["DegradekitError", "OpError", "RecipeError", "ShardError", "SourceError", "StreamError"]
+__all__ = ["BuildError", "DegradekitError", "OpError", "RecipeError", "ShardError", "SourceError", "StreamError"]
 
 
 class DegradekitError(Exception):
@@ -20,6 +20,10 @@ class OpError(DegradekitError):
 
 class SourceError(DegradekitError):
     """A source image, listing or extraction request cannot be used."""
+
+
+class BuildError(DegradekitError):
+    """A build cannot start, or go on, as it was asked for."""
 
 
 class ShardError(DegradekitError):

@@ -1,6 +1,6 @@
-"""Where shards are made: in this process, or as Ray tasks. Same function, same bytes; only small receipts travel back.
+"""Where shards are made: in this process, or as Ray tasks. Same function, same bytes; only small reports travel back.
 
-An executor takes the build's spec and an iterator of tasks and yields receipts as shards are committed. It pulls a task
+An executor takes the build's spec and an iterator of tasks and yields reports as shards are committed. It pulls a task
 only when there is room for it, so the driver's memory depends on the shards in flight, not on the size of the build.
 """
 
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from degradekit.build import BuildSpec, Receipt, ShardTask, Unit, build_shard, rehearse
+from degradekit.build import BuildSpec, ShardReport, ShardTask, Unit, build_shard, rehearse
 from degradekit.errors import DegradekitError, ShardError
 
 __all__ = ["inline", "on_ray"]
@@ -28,7 +28,7 @@ TASKS_PER_WORKER = 64
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 
 
-def inline(spec: BuildSpec, tasks: Iterator[ShardTask]) -> Iterator[Receipt]:
+def inline(spec: BuildSpec, tasks: Iterator[ShardTask]) -> Iterator[ShardReport]:
     """Make the shards one after another in this process."""
     for task in tasks:
         yield build_shard(spec, task)
@@ -36,7 +36,7 @@ def inline(spec: BuildSpec, tasks: Iterator[ShardTask]) -> Iterator[Receipt]:
 
 def on_ray(
     spec: BuildSpec, tasks: Iterator[ShardTask], *, workers: int | None = None, address: str | None = None
-) -> Iterator[Receipt]:
+) -> Iterator[ShardReport]:
     """Make every shard in a Ray task.
 
     Args:
@@ -52,14 +52,14 @@ def on_ray(
     with _cluster(workers, address) as ray:
         slots = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
         pool = _Pool(ray, spec)
-        # Two tasks a slot keep workers busy while receipts travel; an explicit limit on a shared cluster is exact.
+        # Two tasks a slot keep workers busy while reports travel; an explicit limit on a shared cluster is exact.
         window = slots if workers and address else 2 * slots
         for task in tasks:
             pool.submit(task)
             if len(pool) >= window:
-                yield pool.next_receipt()
+                yield pool.next_report()
         while len(pool):
-            yield pool.next_receipt()
+            yield pool.next_report()
 
 
 @contextmanager
@@ -90,9 +90,7 @@ class _Pool:
     def __init__(self, ray: Any, spec: BuildSpec) -> None:
         self.ray = ray
         self.spec = ray.put(spec)
-        remote = ray.remote(
-            num_cpus=1, max_retries=0, max_calls=TASKS_PER_WORKER, runtime_env={"env_vars": ONE_THREAD}
-        )
+        remote = ray.remote(num_cpus=1, max_retries=0, max_calls=TASKS_PER_WORKER, runtime_env={"env_vars": ONE_THREAD})
         self.build = remote(build_shard)
         self.rehearse = remote(rehearse)
         self.flying: dict[Any, ShardTask] = {}
@@ -104,18 +102,18 @@ class _Pool:
     def submit(self, task: ShardTask) -> None:
         self.flying[self.build.remote(self.spec, task)] = task
 
-    def next_receipt(self) -> Receipt:
+    def next_report(self) -> ShardReport:
         """Wait for a shard; a task whose worker died is tried again, or bisected, and waited for as well."""
         while True:
             (ref,), _ = self.ray.wait(list(self.flying), num_returns=1)
             task = self.flying.pop(ref)
             try:
-                receipt: Receipt = self._get(ref)
+                report: ShardReport = self._get(ref)
             except _WorkerDied as death:
                 self.submit(self._after_death(task, str(death)))
             else:
                 self.deaths.pop(task.number, None)
-                return receipt
+                return report
 
     def _get(self, ref: Any) -> Any:
         try:

@@ -24,6 +24,8 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def inline(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a small function that kernels call in their inner loop; LLVM inlines it there."""
-    compiled = numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")(function)
+    """Compile a small function that becomes part of the kernels that call it: a loop with a real call stays scalar."""
+    compiled = numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy", forceinline=True)(
+        function
+    )
     return cast(Callable[P, R], compiled)

@@ -71,18 +71,18 @@ class Plan:
             g = step.draw.out_geometry(g)
         return total
 
-    def make_gt(self, hr: Array) -> Array:
-        """Make the GT from the HR crop, both uint8 or uint16 ``[T, H, W, C]``."""
+    def make_gt(self, hr: Array, seconds: dict[str, float] | None = None) -> Array:
+        """Make the GT from the HR crop, both uint8 or uint16 ``[T, H, W, C]``; ``seconds`` collects time by op."""
         if hr.shape != self.hr:
             raise OpError(f"plan {self.key} was drawn for an HR crop of shape {self.hr}, not {hr.shape}")
-        return run(self.target, hr)
+        return run(self.target, hr, seconds)
 
-    def make_lq(self, gt: Array) -> Array:
+    def make_lq(self, gt: Array, seconds: dict[str, float] | None = None) -> Array:
         """Make the LQ from the stored GT, both uint8 or uint16 ``[T, H, W, C]``; bit for bit what the build stored."""
         g = self.gt_geometry
         if gt.shape != g.shape:
             raise OpError(f"plan {self.key} makes a GT of shape {g.shape}, not {gt.shape}")
-        return run(self.degrade, gt)
+        return run(self.degrade, gt, seconds)
 
     def apply(self, image: Array) -> tuple[Array, Array]:
         """Make (GT, LQ) from one HR image.

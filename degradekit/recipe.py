@@ -208,12 +208,13 @@ def recipe_names() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def load_recipe(source: str | Path, *, seed: int = 0, **options: bool) -> Recipe:
+def load_recipe(source: str | Path, *, seed: int = 0, per_image: int | None = None, **options: bool) -> Recipe:
     """Read and check a recipe.
 
     Args:
         source: The name of a shipped recipe (``"real_esrgan"``) or the path of a YAML file.
         seed: Keys every draw.
+        per_image: Random crops for each image, instead of the recipe's own number.
         options: Switches of the recipe's ``options:``, such as ``gt_usm=True``.
 
     Raises:
@@ -234,11 +235,16 @@ def load_recipe(source: str | Path, *, seed: int = 0, **options: bool) -> Recipe
         raise RecipeError(
             f"cannot read the recipe {source}: {reason}; shipped recipes are {', '.join(shipped)}"
         ) from error
-    return parse_recipe(text, where=str(path), seed=seed, options=options)
+    return parse_recipe(text, where=str(path), seed=seed, options=options, per_image=per_image)
 
 
 def parse_recipe(
-    text: str, *, where: str = "recipe", seed: int = 0, options: Mapping[str, bool] | None = None
+    text: str,
+    *,
+    where: str = "recipe",
+    seed: int = 0,
+    options: Mapping[str, bool] | None = None,
+    per_image: int | None = None,
 ) -> Recipe:
     """Check the text of a recipe; see :func:`load_recipe`.
 
@@ -247,6 +253,7 @@ def parse_recipe(
         where: What to call it in errors.
         seed: Keys every draw.
         options: Switches to set.
+        per_image: Random crops for each image.
     """
     raw = read_yaml(text, where)
     problems = Problems(where)
@@ -256,7 +263,7 @@ def parse_recipe(
         problems.add("scale", f"{scale!r} is no scale; write a whole number from 1 to 16")
         scale = 1
     switches = _options(raw.get("options") or {}, options or {}, problems)
-    extract = problems.model("extract", Extract, raw.get("extract") or {})
+    extract = problems.model("extract", Extract, _extract(raw.get("extract") or {}, per_image))
     target = parse_chain(raw.get("target") or {}, "target", switches, problems)
     degrade = parse_chain(raw.get("degrade") or {}, "degrade", switches, problems)
     if not degrade.children and not problems.found:
@@ -295,6 +302,10 @@ def _options(declared: Any, given: Mapping[str, bool], problems: Problems) -> di
         return {}
     problems.unknown("options", given, tuple(declared), what="option")
     return {name: bool(given.get(name, default)) for name, default in declared.items()}
+
+
+def _extract(raw: Any, per_image: int | None) -> Any:
+    return {**raw, "per_image": per_image} if per_image is not None and isinstance(raw, Mapping) else raw
 
 
 def _to_json(node: Node) -> Any:

@@ -124,7 +124,7 @@ def open_blob(where: str | Path | Blob) -> Blob:
 
 
 class LocalBlob:
-    """A local file; the descriptor is opened on first use in each process.
+    """A local file; its descriptor opens on first use. A fork may share it, because ``pread`` moves no position.
 
     Args:
         path: The file.
@@ -132,13 +132,13 @@ class LocalBlob:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._fd: tuple[int, int] | None = None
+        self._fd = -1
 
     def __getstate__(self) -> Path:
         return self._path
 
     def __setstate__(self, path: Path) -> None:
-        self._path, self._fd = path, None
+        self._path, self._fd = path, -1
 
     @property
     def name(self) -> str:
@@ -151,10 +151,10 @@ class LocalBlob:
         return self._path
 
     def _handle(self) -> int:
-        if self._fd is None or self._fd[0] != os.getpid():
+        if self._fd < 0:
             with io_errors(f"{self._path} cannot be read"):
-                self._fd = (os.getpid(), os.open(self._path, os.O_RDONLY | os.O_CLOEXEC))
-        return self._fd[1]
+                self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        return self._fd
 
     def size(self) -> int:
         """Bytes."""
@@ -162,13 +162,11 @@ class LocalBlob:
 
     def pread(self, offset: int, length: int) -> bytes:
         """Bytes [offset, offset + length); fewer at the end of the file."""
-        data = os.pread(self._handle(), length, offset)
-        if len(data) == length:
-            return data
-        parts = [data]
-        while data and (offset := offset + len(data)) and (length := length - len(data)):
-            parts.append(data := os.pread(self._handle(), length, offset))
-        return b"".join(parts)
+        parts = []
+        while length and (data := os.pread(self._handle(), length, offset)):
+            parts.append(data)
+            offset, length = offset + len(data), length - len(data)
+        return b"".join(parts) if len(parts) != 1 else parts[0]
 
     def native(self) -> pa.NativeFile:
         """The file as pyarrow reads it."""
@@ -176,10 +174,10 @@ class LocalBlob:
             return pa.OSFile(str(self._path), "rb")
 
     def close(self) -> None:
-        """Close the descriptor of this process."""
-        if self._fd is not None and self._fd[0] == os.getpid():
-            os.close(self._fd[1])
-        self._fd = None
+        """Close the descriptor; the next use opens it again."""
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = -1
 
     def __del__(self) -> None:
         self.close()

@@ -1,0 +1,354 @@
+"""A whole build: list the source, plan lazily, run what is missing, and seal the dataset.
+
+A dataset folder begins with ``plan.json``, which says what is being built, and ends with ``dataset.json``. Between
+the two a build can stop anywhere; the same command goes on with the shards that are missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import time
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from degradekit import executors
+from degradekit.build import SKIP, BuildSpec, ShardReport, ShardTask, Unit, canary, image_windows
+from degradekit.errors import BuildError, SourceError
+from degradekit.progress import Progress
+from degradekit.recipe import Recipe
+from degradekit.rng import hash64
+from degradekit.shards.commit import FOLDER, committed_numbers, sweep
+from degradekit.shards.manifest import CLOCK, DATASET, MANIFEST, QUARANTINE, BuildFacts, finish
+from degradekit.source import ImageRef, list_images, read_header
+from degradekit.storage import Store, open_store
+
+__all__ = ["BuildPlan", "Summary", "TooManyFailures", "plan_build", "run_build"]
+
+PLAN_FILE = "plan.json"
+INLINE_PAIRS = 2000
+"""``auto`` builds this many pairs in its own process: about as long as a Ray cluster takes to start and warm up."""
+
+
+class TooManyFailures(BuildError):
+    """More images failed than ``--max-failures`` allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildPlan:
+    """What will be built; tasks are made one at a time, so ten million pairs weigh what their images weigh.
+
+    Args:
+        spec: What the tasks share.
+        recipe: The recipe.
+        images: Source images in the order of the dataset.
+        ends: Number of GTs up to and including each image.
+        gts: GTs of the dataset: all of them, or what ``limit`` leaves.
+        shard_size: Pairs in a shard.
+        source_digest: Fingerprint of the listing.
+    """
+
+    spec: BuildSpec
+    recipe: Recipe
+    images: Sequence[ImageRef]
+    ends: npt.NDArray[np.int64]
+    gts: int
+    shard_size: int
+    source_digest: str
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of the dataset, tombstones included."""
+        return self.gts * self.spec.variants
+
+    @property
+    def shards(self) -> int:
+        """Shards of the dataset."""
+        return -(-self.pairs // self.shard_size)
+
+    def task(self, number: int) -> ShardTask:
+        """The task of one shard."""
+        per_shard = self.shard_size // self.spec.variants
+        first, last = number * per_shard, min((number + 1) * per_shard, self.gts)
+        units = []
+        i = int(np.searchsorted(self.ends, first, side="right"))
+        while first < last:
+            image, end = self.images[i], int(self.ends[i])
+            begin = int(self.ends[i - 1]) if i else 0
+            count = min(end, last) - first
+            if count:
+                units.append(Unit(image.key, image.uri, first - begin, count))
+            first += count
+            i += 1
+        return ShardTask(number, number * self.shard_size, tuple(units))
+
+    def tasks(self, done: Collection[int] = ()) -> Iterator[ShardTask]:
+        """The tasks of all shards that are not done."""
+        return (self.task(number) for number in range(self.shards) if number not in done)
+
+    def rows(self, number: int) -> int:
+        """Pairs of one shard, tombstones included."""
+        return min(self.shard_size, self.pairs - number * self.shard_size)
+
+    def facts(self) -> BuildFacts:
+        """What ``dataset.json`` says of the build."""
+        return BuildFacts(
+            recipe=self.spec.recipe_text,
+            options=dict(self.spec.options),
+            per_image=self.spec.per_image,
+            recipe_digest=self.recipe.digest,
+            seed=self.spec.seed,
+            scale=self.recipe.scale,
+            format=self.spec.format,
+            codec=self.spec.codec,
+            shard_size=self.shard_size,
+            variants=self.spec.variants,
+            samples=self.pairs,
+            schema=self.recipe.columns(),
+        )
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the bytes of the dataset; a build goes on only where all of it is equal."""
+        return {
+            "recipe": self.recipe.digest,
+            "seed": self.spec.seed,
+            "source": self.source_digest,
+            "pairs": self.pairs,
+            "variants": self.spec.variants,
+            "shard_size": self.shard_size,
+            "format": self.spec.format,
+            "codec": self.spec.codec,
+        }
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a build came to.
+
+    Args:
+        pairs: Pairs stored in the whole dataset.
+        tombstones: Pairs of the whole dataset that could not be made or were skipped; ``quarantine.jsonl`` lists them.
+        built: Shards made by this run; the others were there.
+        failures: Pairs of this run that were wanted and could not be made.
+        last_failure: One of them in words.
+        bytes: Bytes of the shards made by this run.
+        seconds: Seconds of this run by stage, added over all workers.
+        peak_rss: Largest resident size of a worker in bytes.
+    """
+
+    pairs: int = 0
+    tombstones: int = 0
+    built: int = 0
+    failures: int = 0
+    last_failure: str = ""
+    bytes: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    peak_rss: int = 0
+
+    def add(self, report: ShardReport) -> None:
+        """Count one finished shard."""
+        self.built += 1
+        self.bytes += report.bytes
+        self.peak_rss = max(self.peak_rss, report.peak_rss)
+        for stage, seconds in report.seconds.items():
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+        for dead in report.tombstones:
+            if dead.step != SKIP:
+                self.failures += 1
+                self.last_failure = f"{dead.key} at {dead.step}: {dead.reason}"
+
+
+def plan_build(
+    recipe: Recipe,
+    *,
+    source: str,
+    out: str,
+    variants: int = 1,
+    shard_size: int = 512,
+    limit: int | None = None,
+    format: str = "parquet",
+    codec: str = "qoi",
+    per_image: int | None = None,
+) -> BuildPlan:
+    """List the source and lay out the dataset.
+
+    Args:
+        recipe: From :func:`degradekit.load_recipe`.
+        source: Folder, glob, list file, image or URI; ``sample`` for the photographs that scikit-image ships.
+        out: Dataset folder or URI.
+        variants: LQs for each GT.
+        shard_size: Pairs in a shard, a multiple of ``variants``.
+        limit: At most so many pairs, in whole GTs.
+        format: ``parquet`` or ``lmdb``.
+        codec: See :data:`degradekit.codecs.CODECS`.
+        per_image: The number given to ``load_recipe``.
+
+    Raises:
+        SourceError: There are no images.
+        BuildError: A number makes no dataset.
+    """
+    if variants < 1 or shard_size < variants or shard_size % variants:
+        raise BuildError(
+            f"a shard of {shard_size} pairs cannot hold whole GTs with {variants} variants each; "
+            f"use --shard-size {max(1, shard_size // max(variants, 1)) * max(variants, 1)}"
+        )
+    listed = list_images(source).images
+    # Images in keyed order: neighbours in a folder (frames of one scene, say) do not become neighbours in a shard.
+    images = sorted(listed, key=lambda image: hash64(f"{recipe.seed}:{image.key}"))
+    counts = _crops_per_image(recipe, images)
+    ends = np.cumsum(counts)
+    gts = int(ends[-1])
+    if limit is not None:
+        gts = min(gts, limit // variants)
+    if gts < 1:
+        raise SourceError(f"nothing to build from {source}: --limit {limit} leaves no GT with its {variants} variants")
+    spec = BuildSpec(
+        recipe_text=recipe.text,
+        recipe_name=recipe.name,
+        options=tuple(recipe.options.items()),
+        per_image=per_image,
+        seed=recipe.seed,
+        out=out,
+        variants=variants,
+        format=format,
+        codec=codec,
+        canary=canary(recipe),
+    )
+    return BuildPlan(spec, recipe, images, ends, gts, shard_size, _source_digest(listed))
+
+
+def run_build(
+    plan: BuildPlan,
+    progress: Progress,
+    *,
+    executor: str = "auto",
+    workers: int | None = None,
+    ray_address: str | None = None,
+    force: bool = False,
+    max_failures: int | None = None,
+) -> Summary:
+    """Build what is missing and seal the dataset.
+
+    Args:
+        plan: From :func:`plan_build`.
+        progress: Told of every shard.
+        executor: ``inline``, ``ray``, or ``auto``: inline for small plans without ``workers`` or ``ray_address``.
+        workers: Shards at a time on Ray.
+        ray_address: A running cluster.
+        force: Delete a dataset that stands in the way.
+        max_failures: Stop when more pairs than this failed.
+
+    Raises:
+        BuildError: The folder holds something else, or a build of something else.
+        ShardError: It cannot be written.
+        TooManyFailures: See ``max_failures``; finished shards are kept.
+    """
+    store = open_store(plan.spec.out)
+    done = _open_folder(store, plan, force=force)
+    summary = Summary()
+    missing = plan.shards - len(done)
+    on_ray = executor == "ray" or (
+        executor == "auto" and bool(workers or ray_address or missing * plan.shard_size > INLINE_PAIRS)
+    )
+    tasks = plan.tasks(done)
+    reports = (
+        executors.on_ray(plan.spec, tasks, workers=workers, address=ray_address)
+        if on_ray and missing
+        else executors.inline(plan.spec, tasks)
+    )
+    began = time.time()
+    progress.start(total=plan.pairs, done=sum(plan.rows(number) for number in done))
+    for report in reports:
+        summary.add(report)
+        progress.advance(plan.rows(report.number), bytes=report.bytes, failures=summary.failures)
+        if max_failures is not None and summary.failures > max_failures:
+            raise TooManyFailures(
+                f"{summary.failures} pairs failed, more than --max-failures {max_failures}; the last: "
+                f"{summary.last_failure}; finished shards are kept, the same command goes on"
+            )
+    clock = {
+        "started": datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds"),
+        "host": platform.node(),
+        "executor": "ray" if on_ray else "inline",
+        "seconds": time.time() - began,
+        "pairs": sum(plan.rows(number) for number in range(plan.shards) if number not in done),
+        "stages": summary.seconds,
+        "peak_rss": summary.peak_rss,
+    }
+    content = finish(store, plan.facts(), clock=clock if missing else None)
+    summary.pairs = content["counts"]["ok"]
+    summary.tombstones = content["counts"]["tombstones"]
+    return summary
+
+
+def _crops_per_image(recipe: Recipe, images: Sequence[ImageRef]) -> npt.NDArray[np.int64]:
+    """How many GTs each image gives: a constant of the recipe, or, for a sliding window, read from the headers."""
+    if recipe.extract.crops is not None:
+        return np.full(len(images), len(recipe.extract.crops), np.int64)
+    return np.array([_sliding_crops(recipe, image) for image in images], np.int64)
+
+
+def _sliding_crops(recipe: Recipe, image: ImageRef) -> int:
+    try:
+        header = read_header(image.uri, max_pixels=recipe.extract.max_pixels)
+        return len(image_windows(recipe, image.key, (header.h, header.w)))
+    except SourceError:
+        return 1  # one tombstone stands for an image that cannot be cut
+
+
+def _source_digest(images: Sequence[ImageRef]) -> str:
+    """Fingerprint of the listing: names, and sizes of local files; contents are recorded pair by pair."""
+    digest = hashlib.blake2b(digest_size=16)
+    for key, uri in images:
+        try:
+            size = os.stat(uri).st_size if "://" not in uri else -1
+        except OSError:
+            size = -1
+        digest.update(f"{key}\0{size}\0".encode())
+    return digest.hexdigest()
+
+
+def _open_folder(store: Store, plan: BuildPlan, *, force: bool) -> set[int]:
+    """Make the folder ours, or take up the shards that an earlier run of the same plan committed."""
+    present = store.sizes("")
+    identity = plan.identity()
+    if PLAN_FILE in present:
+        before = json.loads(store.read(PLAN_FILE))
+        if before == identity:
+            sweep(store)
+            return committed_numbers(store)
+        if not force:
+            changed = ", ".join(
+                f"{name} was {before.get(name)} and is {identity.get(name)}"
+                for name in sorted(set(before) | set(identity))
+                if before.get(name) != identity.get(name)
+            )
+            raise BuildError(
+                f"{plan.spec.out} holds another build: {changed}; give the same arguments to go on with it, choose "
+                "another --out, or --force to delete it and start over"
+            )
+        _clear(store)
+    elif set(present) - {"progress.json"}:
+        raise BuildError(
+            f"{plan.spec.out} is not empty and no degradekit dataset (it holds {sorted(present)[0]}); choose another --out"
+        )
+    with store.workspace() as folder:
+        file = folder / PLAN_FILE
+        file.write_text(json.dumps(identity, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        store.publish(file, PLAN_FILE)
+    return set()
+
+
+def _clear(store: Store) -> None:
+    """Delete a dataset: the files that degradekit makes, and no other. Its vouchers go first."""
+    for name in (DATASET, PLAN_FILE, MANIFEST, QUARANTINE, CLOCK, "progress.json"):
+        store.delete(name)
+    for name in store.sizes(FOLDER):
+        store.delete(f"{FOLDER}/{name}")
