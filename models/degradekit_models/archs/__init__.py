@@ -10,7 +10,11 @@ from typing import Any
 
 from torch import nn
 
+from degradekit_models.archs.basicvsr import BasicVSR, IconVSR
+from degradekit_models.archs.basicvsrpp import BasicVSRPlusPlus
+from degradekit_models.archs.edvr import EDVR, EDVRFeatureExtractor
 from degradekit_models.archs.rrdbnet import RRDBNet
+from degradekit_models.archs.spynet import SpyNet
 from degradekit_models.archs.srresnet import MSRResNet
 from degradekit_models.archs.srvgg import SRVGGNetCompact
 from degradekit_models.archs.unet_discriminator import UNetDiscriminatorSN
@@ -32,6 +36,30 @@ _RGB = {"num_in_ch": 3, "num_out_ch": 3}
 _RESNET = _RGB | {"num_feat": 64, "num_block": 16}
 _RRDB = _RGB | {"num_feat": 64, "num_block": 23, "num_grow_ch": 32}
 _SRVGG = _RGB | {"num_feat": 64, "upscale": 4, "act_type": "prelu"}
+_EDVR_M = _RGB | {
+    "num_feat": 64,
+    "num_frame": 5,
+    "deformable_groups": 8,
+    "num_extract_block": 5,
+    "num_reconstruct_block": 10,
+    "center_frame_idx": None,
+    "hr_in": False,
+    "with_predeblur": False,
+    "with_tsa": True,
+}
+_EDVR_L = _EDVR_M | {"num_feat": 128, "num_reconstruct_block": 40}
+_EXTRACTOR = {"num_feat": 64, "load_path": None}
+_BASICVSR = {"num_feat": 64, "num_block": 30, "spynet_path": None}
+_ICONVSR = _BASICVSR | {"keyframe_stride": 5, "edvr_path": None}
+_BASICVSRPP = {
+    "mid_channels": 64,
+    "num_blocks": 7,
+    "max_residue_magnitude": 10,
+    "is_low_res_input": True,
+    "spynet_path": None,
+    "cpu_cache_length": 100,
+}
+_BASICVSRPP_LARGE = _BASICVSRPP | {"mid_channels": 128, "num_blocks": 25}
 
 ARCHS: dict[str, Arch] = {
     "msrresnet_x2": Arch(MSRResNet, _RESNET | {"upscale": 2}),
@@ -46,6 +74,23 @@ ARCHS: dict[str, Arch] = {
     "vgg_discriminator_128": Arch(VGGStyleDiscriminator, {"num_in_ch": 3, "num_feat": 64, "input_size": 128}),
     "vgg_discriminator_256": Arch(VGGStyleDiscriminator, {"num_in_ch": 3, "num_feat": 64, "input_size": 256}),
     "unet_discriminator_sn": Arch(UNetDiscriminatorSN, {"num_in_ch": 3, "num_feat": 64, "skip_connection": True}),
+    "spynet": Arch(SpyNet, {"load_path": None}),
+    "edvr_m_x4_sr_reds": Arch(EDVR, _EDVR_M),
+    "edvr_m_wotsa_x4_sr_reds": Arch(EDVR, _EDVR_M | {"with_tsa": False}),
+    "edvr_l_x4_sr_reds": Arch(EDVR, _EDVR_L),
+    "edvr_l_wotsa_x4_sr_reds": Arch(EDVR, _EDVR_L | {"with_tsa": False}),
+    "edvr_l_x4_sr_vimeo90k": Arch(EDVR, _EDVR_L | {"num_frame": 7}),
+    "edvr_l_x4_srblur_reds": Arch(EDVR, _EDVR_L | {"with_predeblur": True}),
+    "edvr_l_deblur_reds": Arch(EDVR, _EDVR_L | {"with_predeblur": True, "hr_in": True}),
+    "edvr_feature_extractor_f5": Arch(EDVRFeatureExtractor, _EXTRACTOR | {"num_input_frame": 5}),
+    "edvr_feature_extractor_f7": Arch(EDVRFeatureExtractor, _EXTRACTOR | {"num_input_frame": 7}),
+    "basicvsr": Arch(BasicVSR, _BASICVSR),
+    "iconvsr_reds": Arch(IconVSR, _ICONVSR | {"temporal_padding": 2}),
+    "iconvsr_vimeo90k": Arch(IconVSR, _ICONVSR | {"temporal_padding": 3}),
+    "basicvsrpp_c64n7": Arch(BasicVSRPlusPlus, _BASICVSRPP),
+    "basicvsrpp_c64n15_samesize": Arch(BasicVSRPlusPlus, _BASICVSRPP | {"num_blocks": 15, "is_low_res_input": False}),
+    "basicvsrpp_c128n25_lowres": Arch(BasicVSRPlusPlus, _BASICVSRPP_LARGE),
+    "basicvsrpp_c128n25_samesize": Arch(BasicVSRPlusPlus, _BASICVSRPP_LARGE | {"is_low_res_input": False}),
 }
 
 

@@ -19,6 +19,8 @@ def scaled_kaiming_(*convs: nn.Conv2d, scale: float) -> None:
         Wang et al., "ESRGAN", ECCVW 2018, section 3.1 (smaller initialisation).
 
     Example:
+        >>> import torch
+        >>> from torch import nn
         >>> conv = nn.Conv2d(4, 4, 3)
         >>> scaled_kaiming_(conv, scale=0.0)
         >>> conv(torch.rand(1, 4, 3, 3)).abs().max().item()
@@ -45,6 +47,7 @@ class ResidualBlock(nn.Module):
         Lim et al., "EDSR", CVPRW 2017: the residual block of SRResNet without batch normalisation.
 
     Example:
+        >>> import torch
         >>> ResidualBlock(8)(torch.rand(1, 8, 5, 5)).shape
         torch.Size([1, 8, 5, 5])
     """
@@ -85,11 +88,12 @@ class ConvResidualBlocks(nn.Module):
         Chan et al., "BasicVSR", CVPR 2021.
 
     Example:
-        >>> ConvResidualBlocks(3, 8, 2)(torch.rand(1, 3, 5, 5)).shape
+        >>> import torch
+        >>> ConvResidualBlocks(3, 8, num_block=2)(torch.rand(1, 3, 5, 5)).shape
         torch.Size([1, 8, 5, 5])
     """
 
-    def __init__(self, num_in_ch: int, num_out_ch: int, num_block: int) -> None:
+    def __init__(self, num_in_ch: int, num_out_ch: int, *, num_block: int) -> None:
         super().__init__()
         self.main = nn.Sequential(
             nn.Conv2d(num_in_ch, num_out_ch, 3, padding=1),

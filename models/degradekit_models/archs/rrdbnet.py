@@ -30,6 +30,7 @@ class ResidualDenseBlock(nn.Module):
         Wang et al., "ESRGAN", ECCVW 2018, figure 4.
 
     Example:
+        >>> import torch
         >>> ResidualDenseBlock(8, 4)(torch.rand(1, 8, 5, 5)).shape
         torch.Size([1, 8, 5, 5])
     """
@@ -63,6 +64,7 @@ class RRDB(nn.Module):
         Wang et al., "ESRGAN", ECCVW 2018, section 3.1.
 
     Example:
+        >>> import torch
         >>> RRDB(8, 4)(torch.rand(1, 8, 5, 5)).shape
         torch.Size([1, 8, 5, 5])
     """
@@ -103,6 +105,7 @@ class RRDBNet(nn.Module):
         Wang et al., "ESRGAN", ECCVW 2018; pixel unshuffle: Wang et al., "Real-ESRGAN", ICCVW 2021, section 3.4.
 
     Example:
+        >>> import torch
         >>> RRDBNet(3, 3, scale=2, num_feat=8, num_block=1, num_grow_ch=4)(torch.rand(1, 3, 6, 4)).shape
         torch.Size([1, 3, 12, 8])
     """
@@ -111,6 +114,7 @@ class RRDBNet(nn.Module):
         self,
         num_in_ch: int = 3,
         num_out_ch: int = 3,
+        *,
         scale: int = 4,
         num_feat: int = 64,
         num_block: int = 23,
@@ -134,7 +138,7 @@ class RRDBNet(nn.Module):
         """Upscales a batch of images."""
         if x.shape[-2] % self.fold or x.shape[-1] % self.fold:
             raise ModelError(
-                f"RRDBNet: an input of {x.shape[-2]} x {x.shape[-1]} does not fold by {self.fold}, as scale {self.scale} "
+                f"RRDBNet: {x.shape[-2]} x {x.shape[-1]} does not fold by {self.fold}, as scale {self.scale} "
                 "needs; pad it on the right and below."
             )
         feat = self.conv_first(F.pixel_unshuffle(x, self.fold))

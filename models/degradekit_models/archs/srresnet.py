@@ -31,12 +31,13 @@ class MSRResNet(nn.Module):
         Ledig et al., "SRGAN", CVPR 2017, modified as in Wang et al., "ESRGAN", ECCVW 2018.
 
     Example:
+        >>> import torch
         >>> MSRResNet(num_feat=8, num_block=1, upscale=3)(torch.rand(1, 3, 4, 5)).shape
         torch.Size([1, 3, 12, 15])
     """
 
     def __init__(
-        self, num_in_ch: int = 3, num_out_ch: int = 3, num_feat: int = 64, num_block: int = 16, upscale: int = 4
+        self, num_in_ch: int = 3, num_out_ch: int = 3, *, num_feat: int = 64, num_block: int = 16, upscale: int = 4
     ) -> None:
         super().__init__()
         if upscale not in (2, 3, 4):

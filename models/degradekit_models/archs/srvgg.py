@@ -33,6 +33,7 @@ class SRVGGNetCompact(nn.Module):
         Wang et al., Real-ESRGAN releases v0.2.3 (general) and v0.2.5 (animevideov3).
 
     Example:
+        >>> import torch
         >>> SRVGGNetCompact(num_feat=8, num_conv=2)(torch.rand(1, 3, 4, 5)).shape
         torch.Size([1, 3, 16, 20])
     """
@@ -41,6 +42,7 @@ class SRVGGNetCompact(nn.Module):
         self,
         num_in_ch: int = 3,
         num_out_ch: int = 3,
+        *,
         num_feat: int = 64,
         num_conv: int = 16,
         upscale: int = 4,

@@ -28,11 +28,12 @@ class UNetDiscriminatorSN(nn.Module):
         Wang et al., "Real-ESRGAN", ICCVW 2021, section 3.4; Miyato et al., "Spectral Normalization", ICLR 2018.
 
     Example:
+        >>> import torch
         >>> UNetDiscriminatorSN(num_feat=4)(torch.rand(1, 3, 16, 24)).shape
         torch.Size([1, 1, 16, 24])
     """
 
-    def __init__(self, num_in_ch: int = 3, num_feat: int = 64, skip_connection: bool = True) -> None:
+    def __init__(self, num_in_ch: int = 3, num_feat: int = 64, *, skip_connection: bool = True) -> None:
         super().__init__()
         self.skip_connection = skip_connection
         self.conv0 = nn.Conv2d(num_in_ch, num_feat, 3, padding=1)

@@ -28,11 +28,12 @@ class VGGStyleDiscriminator(nn.Module):
         Ledig et al., "SRGAN", CVPR 2017, figure 4; used in Wang et al., "ESRGAN", ECCVW 2018.
 
     Example:
+        >>> import torch
         >>> VGGStyleDiscriminator(num_feat=4)(torch.rand(2, 3, 128, 128)).shape
         torch.Size([2, 1])
     """
 
-    def __init__(self, num_in_ch: int = 3, num_feat: int = 64, input_size: int = 128) -> None:
+    def __init__(self, num_in_ch: int = 3, num_feat: int = 64, *, input_size: int = 128) -> None:
         super().__init__()
         if input_size not in (128, 256):
             raise ModelError(f"VGGStyleDiscriminator: input_size is {input_size}; 128 and 256 exist.")

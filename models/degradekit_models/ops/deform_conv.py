@@ -56,6 +56,7 @@ def deform_conv2d(
         Zhu et al., "Deformable ConvNets v2", CVPR 2019, eq. 1.
 
     Example:
+        >>> import torch
         >>> x, weight = torch.rand(1, 2, 5, 5), torch.rand(4, 2, 3, 3)
         >>> still, full = torch.zeros(1, 18, 5, 5), torch.ones(1, 9, 5, 5)
         >>> y = deform_conv2d(x, still, full, weight, padding=1)
@@ -89,6 +90,7 @@ def deform_conv2d_torch(
     gradient is taken on the same side of the kink as in the compiled kernel.
 
     Example:
+        >>> import torch
         >>> x, weight = torch.rand(1, 2, 4, 4), torch.rand(3, 2, 1, 1)
         >>> right = torch.zeros(1, 2, 4, 4)
         >>> right[:, 1] = 1.0
@@ -148,6 +150,7 @@ class ModulatedDeformConv2d(nn.Module):
         Zhu et al., "Deformable ConvNets v2", CVPR 2019.
 
     Example:
+        >>> import torch
         >>> layer = ModulatedDeformConv2d(4, 6, 3, padding=1, deformable_groups=2)
         >>> layer(torch.rand(1, 4, 8, 8), torch.zeros(1, 36, 8, 8), torch.ones(1, 18, 8, 8)).shape
         torch.Size([1, 6, 8, 8])
@@ -203,6 +206,7 @@ class DCNv2Pack(ModulatedDeformConv2d):
         Zhu et al., "Deformable ConvNets v2", CVPR 2019; offsets from another feature: Wang et al., "EDVR", CVPRW 2019.
 
     Example:
+        >>> import torch
         >>> pack = DCNv2Pack(4, 4, 3, padding=1, deformable_groups=2)
         >>> pack(torch.rand(1, 4, 8, 8), torch.rand(1, 4, 8, 8)).shape
         torch.Size([1, 4, 8, 8])

@@ -18,6 +18,7 @@ __all__ = ["flow_warp", "resize_flow"]
 def flow_warp(
     x: Tensor,
     flow: Tensor,
+    *,
     interp_mode: str = "bilinear",
     padding_mode: str = "zeros",
     align_corners: bool = True,
@@ -41,6 +42,7 @@ def flow_warp(
         Chan et al., "BasicVSR", CVPR 2021, and Ranjan & Black, "SPyNet", CVPR 2017, which both align this way.
 
     Example:
+        >>> import torch
         >>> ramp = torch.arange(4.0).expand(1, 1, 3, 4)
         >>> one_right = torch.tensor([1.0, 0.0]).expand(1, 3, 4, 2)
         >>> flow_warp(ramp, one_right, padding_mode="border")[0, 0, 0].tolist()
@@ -77,6 +79,7 @@ def resize_flow(
         ``[N,2,H,W]`` -> ``[N,2,size[0],size[1]]``.
 
     Example:
+        >>> import torch
         >>> half = resize_flow(torch.ones(1, 2, 4, 8), (2, 4))
         >>> half.shape, half.unique().tolist()
         (torch.Size([1, 2, 2, 4]), [0.5])

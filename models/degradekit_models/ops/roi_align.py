@@ -50,6 +50,7 @@ def roi_align(
         He et al., "Mask R-CNN", ICCV 2017, section 3; edge rules and `aligned` as torchvision's.
 
     Example:
+        >>> import torch
         >>> image = torch.arange(16.0).view(1, 1, 4, 4)
         >>> roi_align(image, [torch.tensor([[0.0, 0.0, 4.0, 4.0]])], 2, aligned=True).tolist()
         [[[[2.5, 4.5], [10.5, 12.5]]]]

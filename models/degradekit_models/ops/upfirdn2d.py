@@ -49,6 +49,7 @@ def upfirdn2d(x: Tensor, kernel: Tensor, *, up: int = 1, down: int = 1, pad: tup
         connections, appendix B).
 
     Example:
+        >>> import torch
         >>> x = torch.ones(1, 1, 4, 4)
         >>> y = upfirdn2d(x, 4 * resample_kernel((1, 3, 3, 1)), up=2, pad=(2, 1))
         >>> y.shape, y[0, 0, 3, 3].item()

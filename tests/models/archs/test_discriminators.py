@@ -64,8 +64,6 @@ def test_unet_layers_have_unit_gain_after_training_calls():
 
 def test_gradients_agree_with_float64(agrees_in_float64):
     unet_rules = [{"match": "weight_orig", "kind": "fan_in", "gain": 1.0}]
-    agrees_in_float64(lambda: UNetDiscriminatorSN(num_feat=4), [torch.rand(1, 3, 16, 16)], rules=unet_rules)
-    agrees_in_float64(
-        lambda: UNetDiscriminatorSN(num_feat=4, skip_connection=False), [torch.rand(1, 3, 16, 8)], rules=unet_rules
-    )
-    agrees_in_float64(lambda: VGGStyleDiscriminator(num_feat=2), [torch.rand(1, 3, 128, 128)])
+    agrees_in_float64(lambda: UNetDiscriminatorSN(num_feat=4), [(1, 3, 16, 16)], rules=unet_rules)
+    agrees_in_float64(lambda: UNetDiscriminatorSN(num_feat=4, skip_connection=False), [(1, 3, 16, 8)], rules=unet_rules)
+    agrees_in_float64(lambda: VGGStyleDiscriminator(num_feat=2), [(1, 3, 128, 128)])

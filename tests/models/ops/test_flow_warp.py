@@ -11,7 +11,7 @@ from degradekit_models.ops.flow_warp import flow_warp, resize_flow
 def test_equals_the_reference(golden, mode, padding):
     g = golden("ops")
     flow = g.tensor("in_flow_warp_flow" + ("_nearest" if mode == "nearest" else ""))
-    got = flow_warp(g.tensor("in_flow_warp_x"), flow, mode, padding)
+    got = flow_warp(g.tensor("in_flow_warp_x"), flow, interp_mode=mode, padding_mode=padding)
     assert_close(got, g.tensor(f"flow_warp_{mode}_{padding}"), rtol=0, atol=2e-5)
 
 
