@@ -59,7 +59,8 @@ def rescale(image: Array, factor: float) -> Array:
         factor: In (0, 1]; smaller reduces more.
 
     Returns:
-        ``[H', W', 3]`` of the same dtype, size :func:`degradekit.source.scaled_size`, rounded to nearest and clipped.
+        ``[H', W', 3]`` of the same dtype, size :func:`degradekit.source.scaled_size`, rounded to nearest and clipped
+        (8 bits also between the horizontal and the vertical pass, as Pillow does).
 
     Example:
         >>> rescale(np.full((8, 6, 3), 77, np.uint8), 0.5)[..., 0].tolist()

@@ -1,3 +1,6 @@
+import itertools
+import struct
+
 import imagecodecs
 import numpy as np
 import pytest
@@ -11,6 +14,24 @@ SRGB_PRIMARIES = (0.64, 0.33, 1.0, 0.30, 0.60, 1.0, 0.15, 0.06, 1.0)
 
 def rgb_profile(gamma):
     return imagecodecs.cms_profile("rgb", whitepoint=D65, primaries=SRGB_PRIMARIES, gamma=gamma)
+
+
+def table_profile(space, corners):
+    """An ICC 2 profile that interpolates Lab between the corners of the device cube (lut8Type, two nodes an axis)."""
+    n = len(space.strip())
+    nodes = [corners(corner) for corner in itertools.product((0, 1), repeat=n)]
+    clut = b"".join(bytes([round(lightness * 2.55), 128 + a, 128 + b]) for lightness, a, b in nodes)
+    identity = struct.pack(">9i", *np.eye(3, dtype=int).ravel() * 65536)
+    ramp = bytes(range(256))
+    a2b = b"mft1" + bytes([0, 0, 0, 0, n, 3, 2, 0]) + identity + ramp * n + clut + ramp * 3
+    a2b += bytes(-len(a2b) % 4)
+    d50 = struct.pack(">3i", 63190, 65536, 54061)
+    white = b"XYZ " + bytes(4) + d50
+    size = 156 + len(a2b) + len(white)
+    head = struct.pack(">I4sI4s4s4s6H", size, b"test", 0x02400000, b"prtr", space, b"Lab ", 2020, 1, 1, 0, 0, 0)
+    head = (head + b"acsp" + bytes(28) + d50).ljust(128, b"\0")
+    tags = struct.pack(">I4sII4sII", 2, b"A2B0", 156, len(a2b), b"wtpt", 156 + len(a2b), len(white))
+    return head + tags + a2b + white
 
 
 def srgb_encoded(linear):
@@ -41,6 +62,26 @@ def test_wide_gamut_in_sixteen_bits_agrees_with_eight(colours):
     wide = imagecodecs.cms_profile("adobergb")
     eight, sixteen = to_srgb(colours, wide), to_srgb(colours.astype(np.uint16) * 257, wide)
     assert np.abs(sixteen / 257 - eight).max() < 1
+
+
+def test_ink_is_full_at_the_largest_value():
+    def corners(ink):
+        return (0, 0, 0) if ink[3] else (100 - 20 * sum(ink[:3]), 60 * (ink[1] - ink[0]), 60 * (ink[2] - ink[1]))
+
+    inks = np.array([[[0, 0, 0, 0], [0, 0, 0, 255], [0, 255, 255, 0], [255, 0, 0, 0]]], np.uint8)
+    white, black, red, cyan = to_srgb(inks, table_profile(b"CMYK", corners))[0].tolist()
+    assert white == [255, 255, 255] and black == [0, 0, 0]
+    assert red[0] > red[1] and red[0] > red[2] and cyan[0] < cyan[1]
+
+
+def test_tables_are_evaluated_and_not_approximated(colours):
+    def corners(rgb):
+        r, g, b = rgb
+        return 20 * r + 70 * g + 10 * b, 90 * (r - g), 45 * (r + g) - 90 * b
+
+    profile = table_profile(b"RGB ", corners)
+    exact = to_srgb(colours.astype(np.uint16) * 257, profile) / 257
+    assert np.abs(to_srgb(colours, profile) - exact).max() <= 0.5
 
 
 def test_grey_stays_grey_under_every_profile():
