@@ -51,7 +51,7 @@ def test_reduction_of_16_bits_agrees_with_8():
     # Between its two passes Pillow rounds and clips 8-bit values, so the test image leaves room for overshoot.
     eight = np.random.default_rng(1).integers(70, 180, (40, 60, 3), dtype=np.uint8)
     sixteen = rescale(eight.astype(np.uint16) * 257, 0.75)
-    assert np.abs(sixteen / 257 - rescale(eight, 0.75)).max() <= 1
+    assert np.abs(sixteen / 257 - rescale(eight, 0.75)).max() <= 1.5  # two roundings against one
 
 
 def test_reduction_is_lanczos_with_its_support_widened():
