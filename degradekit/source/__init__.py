@@ -14,7 +14,7 @@ from degradekit.source.cut import cut, cut_all, flatness, is_flat, rescale
 from degradekit.source.extract import MAX_PIXELS, Extract, plan_windows, scaled_size, source_items, split_key
 from degradekit.source.files import open_source
 from degradekit.source.header import ImageHeader, read_header
-from degradekit.source.image import decoders, orient, read_image
+from degradekit.source.image import decode, decoders, orient, read_image
 from degradekit.source.listing import ImageRef, Listing, list_images
 from degradekit.source.sample_photos import SAMPLE_PHOTOS
 
@@ -27,6 +27,7 @@ __all__ = [
     "Listing",
     "cut",
     "cut_all",
+    "decode",
     "decoders",
     "flatness",
     "is_flat",

@@ -16,7 +16,6 @@ may decode to an image that differs, whatever the decoder.
 from __future__ import annotations
 
 import io
-from typing import BinaryIO, Literal
 
 import imagecodecs
 import numpy as np
@@ -25,39 +24,27 @@ from PIL.ImageFile import ImageFile
 
 from degradekit.errors import SourceError
 from degradekit.source.colour import composite, to_srgb, unpremultiply
-from degradekit.source.extract import MAX_PIXELS
+from degradekit.source.extract import Extract
 from degradekit.source.files import open_source
 from degradekit.source.header import ImageHeader, inspect, unreadable
 from degradekit.types import Array
 
-__all__ = ["decoders", "orient", "read_image"]
+__all__ = ["decode", "decoders", "orient", "read_image"]
 
 _PHOTOMETRIC, _PLANAR, _EXTRA_SAMPLES = 262, 284, 338
 _LOADED = {"1": "L", "P": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB"}
 """Pillow mode -> the mode that it is expanded to without loss; modes that are not named stay."""
 
 
-def read_image(
-    uri: str,
-    *,
-    alpha: Literal["white", "black", "drop", "refuse"] = "white",
-    icc: Literal["convert", "ignore"] = "convert",
-    max_pixels: int = MAX_PIXELS,
-) -> Array:
-    """Decode one image to upright, opaque sRGB.
+def read_image(uri: str, extract: Extract | None = None) -> Array:
+    """Open and decode one image to upright, opaque sRGB; see :func:`decode`.
 
     Args:
         uri: See :func:`degradekit.source.open_source`.
-        alpha: What to do with transparency; see :class:`degradekit.source.Extract`.
-        icc: ``convert`` an embedded colour profile to sRGB, or ``ignore`` it.
-        max_pixels: Largest height times width that is accepted.
-
-    Returns:
-        ``[H, W, 3]``, uint16 where the file has 16 bits a channel, else uint8; grey is repeated three times.
+        extract: Its ``alpha``, ``icc`` and ``max_pixels`` apply; default those of an empty request.
 
     Raises:
-        SourceError: The file cannot be opened, is truncated, damaged, animated, too large, of another kind, or its
-            transparency or profile is refused.
+        SourceError: The file cannot be opened or decoded.
 
     Example:
         >>> from degradekit.source import list_images
@@ -65,16 +52,36 @@ def read_image(
         >>> image.shape, image.dtype
         ((512, 512, 3), dtype('uint8'))
     """
-    with open_source(uri) as file:
-        picture, header = inspect(file, uri, max_pixels=max_pixels)
-        if header.frames != 1:
-            raise SourceError(
-                f"{uri} has {header.frames} frames or pages; a source image has one: "
-                "save the one that is wanted as its own file"
-            )
-        profile = picture.info.get("icc_profile") if icc == "convert" else None
-        with unreadable(uri, header.format):
-            samples, upright = _decode(picture, header, file)
+    with open_source(uri) as file, unreadable(uri, "an image"):
+        data = file.read()
+    return decode(data, uri, extract)
+
+
+def decode(data: bytes, uri: str, extract: Extract | None = None) -> Array:
+    """Decode the bytes of one image file to upright, opaque sRGB.
+
+    Args:
+        data: The whole file.
+        uri: What to call it in errors.
+        extract: Its ``alpha``, ``icc`` and ``max_pixels`` apply; default those of an empty request.
+
+    Returns:
+        ``[H, W, 3]``, uint16 where the file has 16 bits a channel, else uint8; grey is repeated three times.
+
+    Raises:
+        SourceError: The file is truncated, damaged, animated, too large, of another kind, or its transparency or
+            profile is refused.
+    """
+    extract = extract or Extract()
+    picture, header = inspect(io.BytesIO(data), uri, max_pixels=extract.max_pixels)
+    if header.frames != 1:
+        raise SourceError(
+            f"{uri} has {header.frames} frames or pages; a source image has one: "
+            "save the one that is wanted as its own file"
+        )
+    profile = picture.info.get("icc_profile") if extract.icc == "convert" else None
+    with unreadable(uri, header.format):
+        samples, upright = _decode(picture, header, data)
     orientation = 1 if upright else header.orientation
     stored = (header.w, header.h) if orientation >= 5 else (header.h, header.w)
     if samples.shape[:2] != stored:
@@ -82,7 +89,7 @@ def read_image(
     opaque = {1: 1, 2: 1, 3: 3, 4: 4 if header.mode == "CMYK" else 3}[samples.shape[2]]
     rgb = to_srgb(samples[..., :opaque], profile, uri=uri)
     if samples.shape[2] > opaque:
-        rgb = composite(rgb, samples[..., opaque], alpha, uri=uri)
+        rgb = composite(rgb, samples[..., opaque], extract.alpha, uri=uri)
     return np.ascontiguousarray(orient(rgb, orientation))
 
 
@@ -129,18 +136,16 @@ def decoders() -> dict[str, str]:
     }
 
 
-def _decode(picture: ImageFile, header: ImageHeader, file: BinaryIO) -> tuple[Array, bool]:
+def _decode(picture: ImageFile, header: ImageHeader, data: bytes) -> tuple[Array, bool]:
     """Samples ``[H, W, C]``, and whether they are upright already."""
     if header.format == "PNG":
-        file.seek(0)
-        return _three_axes(imagecodecs.png_decode(file.read())), False
+        return _three_axes(imagecodecs.png_decode(data)), False
     if isinstance(picture, TiffImagePlugin.TiffImageFile):
         if header.depth == 16 or (picture.tag_v2.get(_PHOTOMETRIC) in (0, 1, 2) and header.mode not in ("1", "P")):
-            file.seek(0)
-            return _decode_tiff(picture, header, file.read()), False
+            return _decode_tiff(picture, header, data), False
         return _load(picture), True  # Pillow turns a TIFF when it loads it
     samples = _load(picture)
-    if header.format == "JPEG" and _ends_early(samples, file):
+    if header.format == "JPEG" and _ends_early(samples, data):
         raise ValueError("its data end before the image does")
     return samples, False
 
@@ -175,15 +180,13 @@ def _decode_tiff(picture: TiffImagePlugin.TiffImageFile, header: ImageHeader, da
     return np.concatenate([colour, alpha[..., None]], axis=2)
 
 
-def _ends_early(samples: Array, file: BinaryIO) -> bool:
+def _ends_early(samples: Array, data: bytes) -> bool:
     """Whether a JPEG lacks its end marker, or has it before its last block, whose luma libjpeg then fills with grey.
 
     A last pixel of that luma may be real. Then bytes that are put before the end marker change nothing, because all
     blocks are there; where blocks are missing, the bytes are decoded in their place. (Not found: a progressive file
     that ends in a later scan, which lacks detail rather than blocks, and a loss within the very last block.)
     """
-    file.seek(0)
-    data = file.read()
     end = data.find(b"\xff\xd9", _first_scan(data))
     if end < 0:
         return True

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from degradekit.errors import SourceError
-from degradekit.source import decoders, orient, read_header, read_image
+from degradekit.source import Extract, decode, decoders, orient, read_header, read_image
 
 
 def upright(stored, orientation):
@@ -77,7 +77,7 @@ def test_png_samples_are_exact(save, files, bits, colour, channels):
     dtype = np.uint8 if bits == 8 else np.uint16
     samples = np.random.default_rng(0).integers(0, 2**bits, (6, 7, channels)).astype(dtype)
     rows = samples.astype(samples.dtype.newbyteorder(">")).reshape(6, -1).view(np.uint8)
-    image = read_image(save(files.png(rows, width=7, bits=bits, colour=colour)), alpha="drop")
+    image = read_image(save(files.png(rows, width=7, bits=bits, colour=colour)), Extract(alpha="drop"))
     opaque = samples[..., : channels - (channels + 1) % 2]
     assert image.dtype == dtype
     assert np.array_equal(image, np.broadcast_to(opaque, (6, 7, 3)))
@@ -98,10 +98,10 @@ def test_transparent_palette_entry_is_composited(save, files):
     before = [(b"PLTE", bytes([10, 20, 30, 200, 100, 0])), (b"tRNS", bytes([0, 51]))]
     uri = save(files.png(np.array([[0, 1]], np.uint8), width=2, bits=8, colour=3, before=before))
     assert read_image(uri).tolist() == [[[255, 255, 255], [244, 224, 204]]]
-    assert read_image(uri, alpha="black").tolist() == [[[0, 0, 0], [40, 20, 0]]]
-    assert read_image(uri, alpha="drop").tolist() == [[[10, 20, 30], [200, 100, 0]]]
+    assert read_image(uri, Extract(alpha="black")).tolist() == [[[0, 0, 0], [40, 20, 0]]]
+    assert read_image(uri, Extract(alpha="drop")).tolist() == [[[10, 20, 30], [200, 100, 0]]]
     with pytest.raises(SourceError, match=r"100.0% of the pixels are transparent"):
-        read_image(uri, alpha="refuse")
+        read_image(uri, Extract(alpha="refuse"))
 
 
 def test_transparent_colour_of_16_bits_is_composited(save, files):
@@ -121,7 +121,7 @@ def test_tiff_samples_are_exact(save, files, order, planar, deflate, dtype, chan
     tags = [(338, [2])] if channels == 4 else []
     photometric = 1 if channels == 1 else 2
     data = files.tiff(samples, order=order, photometric=photometric, planar=planar, deflate=deflate, tags=tags)
-    image = read_image(save(data), alpha="drop")
+    image = read_image(save(data), Extract(alpha="drop"))
     assert image.dtype == dtype
     assert np.array_equal(image, np.broadcast_to(samples[..., : min(channels, 3)], (7, 6, 3)))
 
@@ -133,12 +133,12 @@ def test_tiff_where_zero_is_white_and_extra_channels(save, files, dtype):
     white = read_image(save(files.tiff(ramp, photometric=0)))
     assert np.array_equal(white, full - np.repeat(ramp, 3, axis=2))
     samples = np.random.default_rng(0).integers(0, full + 1, (3, 4, 4)).astype(dtype)
-    meaningless = read_image(save(files.tiff(samples, tags=[(338, [0])])), alpha="refuse")
+    meaningless = read_image(save(files.tiff(samples, tags=[(338, [0])])), Extract(alpha="refuse"))
     assert np.array_equal(meaningless, samples[..., :3])
     half = np.full((3, 4, 4), full // 2, dtype)
     premultiplied = files.tiff(half, tags=[(338, [1])])
-    assert (read_image(save(premultiplied), alpha="black") == full // 2).all()
-    assert (read_image(save(premultiplied), alpha="drop") == full).all()
+    assert (read_image(save(premultiplied), Extract(alpha="black")) == full // 2).all()
+    assert (read_image(save(premultiplied), Extract(alpha="drop")) == full).all()
 
 
 def test_cmyk_palette_and_bilevel(save, files, photo):
@@ -160,7 +160,7 @@ def test_profile_is_converted_or_ignored(save, files, photo):
     profile = imagecodecs.cms_profile("adobergb")
     for form, options in (("PNG", {}), ("TIFF", {}), ("WEBP", {"lossless": True})):
         uri = save(files.pillow(photo, form, icc_profile=profile, **options))
-        assert np.array_equal(read_image(uri, icc="ignore"), photo)
+        assert np.array_equal(read_image(uri, Extract(icc="ignore")), photo)
         converted = read_image(uri)
         assert np.abs(converted.astype(int) - photo).max() > 10
         from_pillow = _pillow_conversion(photo, profile)
@@ -279,7 +279,14 @@ def test_multi_picture_jpeg_gives_its_first_image(save, files, photo):
 
 def test_limit_of_pixels_is_before_decoding(save, files, photo):
     with pytest.raises(SourceError, match="limit max_pixels is 100"):
-        read_image(save(files.pillow(photo, "PNG")), max_pixels=100)
+        read_image(save(files.pillow(photo, "PNG")), Extract(max_pixels=100))
+
+
+def test_decode_takes_the_bytes_and_names_the_file(files, photo):
+    data = files.pillow(photo, "PNG")
+    assert np.array_equal(decode(data, "a.png"), photo)
+    with pytest.raises(SourceError, match=r"^a\.png cannot be read as PNG"):
+        decode(data[:-3], "a.png")
 
 
 def test_every_format_names_its_decoder():
