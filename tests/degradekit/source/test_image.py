@@ -59,10 +59,11 @@ def test_orientation_is_applied(save, files, photo, form, options, orientation):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_orientation_of_jpeg_palette_tiff_and_16_bits(save, files, photo, orientation):
+def test_orientation_of_lossy_formats_palette_tiff_and_16_bits(save, files, photo, orientation):
     exif = files.exif(orientation)
-    plain = read_image(save(files.pillow(photo, "JPEG")))
-    assert np.array_equal(read_image(save(files.pillow(photo, "JPEG", exif=exif))), upright(plain, orientation))
+    for form in ("JPEG", "AVIF"):
+        plain = read_image(save(files.pillow(photo, form)))
+        assert np.array_equal(read_image(save(files.pillow(photo, form, exif=exif))), upright(plain, orientation))
     palette = Image.fromarray(photo).quantize(16)
     turned = read_image(save(files.pillow(palette, "TIFF", exif=exif)))
     assert np.array_equal(turned, upright(np.asarray(palette.convert("RGB")), orientation))
