@@ -1,0 +1,159 @@
+"""What every op promises, checked for every op in OPS."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from degradekit.graph import Step
+from degradekit.ops import DRAWS, OPS, Draw, Op
+from degradekit.plan import Plan
+from degradekit.rng import Draws, sample_key
+from degradekit.types import FloatImage, Geometry
+
+EXAMPLES: dict[str, list[dict[str, Any]]] = {
+    "crop": [{"size": 24}],
+    "flip": [{"horizontal": 0.5, "vertical": 0.5, "transpose": 0.5}],
+    "gaussian_blur": [
+        {"size_range": {"integer": [7, 21], "step": 2}, "sigma_x_range": [0.2, 3]},
+        {
+            "size_range": 9,
+            "sigma_x_range": {"uniform": [0.2, 3], "over_time": {"walk": 0.02}},
+            "sigma_y_range": [0.2, 3],
+            "rotation_range": ["-pi", "pi"],
+        },
+    ],
+    "gaussian_noise": [
+        {"sigma_range": ["1/255", "30/255"], "correlation": {"independent": 0.4, "grey": 0.4, "full": 0.2}},
+        {"sigma_range": {"uniform": [0, 0.1], "over_time": "iid"}},
+    ],
+    "generalized_blur": [{"size_range": 11, "sigma_x_range": [0.5, 3], "beta_range": {"mixture": [[0.5, 1], [1, 4]]}}],
+    "jpeg": [{"quality_range": [30, 95]}, {"quality_range": 75, "subsampling": ["4:4:4", "4:2:2", "4:2:0"]}],
+    "plateau_blur": [{"size_range": 11, "sigma_x_range": [0.5, 3], "beta_range": [1, 2]}],
+    "poisson_noise": [
+        {"form": "content", "scale_range": [0.05, 3], "grey_probability": 0.4},
+        {"form": "photons", "photons_range": {"log_uniform": [100, 10000]}},
+    ],
+    "resize": [
+        {"relative_to": "current", "factor_range": [0.3, 1.5], "mode": ["area", "bilinear", "bicubic"]},
+        {"relative_to": "target", "factor_range": 1, "mode": ["nearest", "lanczos", "matlab_bicubic"]},
+    ],
+    "sinc": [{"size_range": {"integer": [7, 21], "step": 2}, "cutoff_range": ["pi/3", "pi"]}],
+    "unsharp_mask": [{"size": 51, "sigma": 8, "amount_range": 0.5, "threshold_range": "10/255"}],
+}
+CASES = [pytest.param(op, ranges, id=f"{op.name}-{i}") for op in OPS for i, ranges in enumerate(EXAMPLES[op.name])]
+GEOMETRY = Geometry(1, 40, 36, 3, target=(10, 9))
+
+
+def clip(t: int = 1) -> FloatImage:
+    ramp = np.linspace(0, 1, 36, dtype=np.float32)[None, None, :, None]
+    noise = np.random.default_rng(0).random((t, 40, 36, 3), np.float32)
+    return np.ascontiguousarray(0.6 * ramp + 0.4 * noise)
+
+
+def drawn(op: type[Op], ranges: dict[str, Any], key: str = "cat.png", g: Geometry = GEOMETRY) -> Draw:
+    return op.model_validate(ranges).draw(Draws(sample_key(0, key, 0), "node"), g)
+
+
+def test_every_op_has_an_example_and_a_draw_of_its_name() -> None:
+    assert sorted(op.name for op in OPS) == sorted(EXAMPLES)
+    assert all(op.draws.name == op.name and DRAWS[op.name] is op.draws for op in OPS)
+
+
+@pytest.mark.parametrize(("op", "ranges"), CASES)
+def test_drawing_depends_on_the_key_alone(op: type[Op], ranges: dict[str, Any]) -> None:
+    assert drawn(op, ranges) == drawn(op, ranges)
+    many = {json.dumps(drawn(op, ranges, f"{i}.png").to_json()) for i in range(20)}
+    fixed = all(not isinstance(value, list | dict) for value in ranges.values())
+    assert len(many) == 1 if op.name in ("unsharp_mask",) and fixed else len(many) > 1 or op.name == "resize"
+
+
+@pytest.mark.parametrize(("op", "ranges"), CASES)
+def test_a_plan_survives_json_and_replays_bit_for_bit(op: type[Op], ranges: dict[str, Any]) -> None:
+    draw = drawn(op, ranges)
+    plan = Plan("0" * 32, 0, "cat.png", 0, (1, 40, 36, 3), (), (Step("node", draw),))
+    again = Plan.from_json(plan.to_json())
+    assert again == plan
+    assert again.to_json() == plan.to_json()
+    np.testing.assert_array_equal(again.degrade[0].draw.apply(clip()), draw.apply(clip()))
+
+
+@pytest.mark.parametrize(("op", "ranges"), CASES)
+def test_apply_keeps_its_contract(op: type[Op], ranges: dict[str, Any]) -> None:
+    for i in range(8):
+        draw = drawn(op, ranges, f"{i}.png")
+        x = clip()
+        before = x.copy()
+        y = draw.apply(x)
+        np.testing.assert_array_equal(x, before, err_msg="apply changed its input")
+        assert y.dtype == np.float32
+        assert y.shape == draw.out_geometry(GEOMETRY).shape
+        assert np.isfinite(y).all()
+
+
+@pytest.mark.parametrize(("op", "ranges"), CASES)
+def test_a_held_clip_equals_its_frames_but_for_noise(op: type[Op], ranges: dict[str, Any]) -> None:
+    if "noise" in op.name or "over_time" in json.dumps(ranges):
+        pytest.skip("frames differ on purpose")
+    draw = drawn(op, ranges)
+    x = clip(3)
+    y = draw.apply(x)
+    for t in range(3):
+        np.testing.assert_array_equal(y[t], draw.apply(x[t : t + 1])[0])
+
+
+@pytest.mark.parametrize(("op", "ranges"), CASES)
+def test_clips_of_five_frames_work(op: type[Op], ranges: dict[str, Any]) -> None:
+    g = Geometry(5, 40, 36, 3, target=(10, 9))
+    draw = drawn(op, ranges, g=g)
+    y = draw.apply(clip(5))
+    assert y.shape == draw.out_geometry(g).shape
+    Plan.from_json(Plan("0" * 32, 0, "k", 0, (5, 40, 36, 3), (), (Step("node", draw),)).to_json())
+
+
+@pytest.mark.parametrize(("op", "ranges"), CASES)
+def test_integers_are_moved_as_they_are_where_only_pixels_move(op: type[Op], ranges: dict[str, Any]) -> None:
+    if not op.draws.moves_only:
+        pytest.skip("computes")
+    draw = drawn(op, ranges)
+    x = np.random.default_rng(1).integers(0, 256, (1, 40, 36, 3), np.uint8)
+    y = draw.apply(x)  # type: ignore[arg-type]
+    assert y.dtype == np.uint8
+    np.testing.assert_array_equal(y / np.float32(255), draw.apply(x / np.float32(255)))
+
+
+@pytest.mark.parametrize(("op", "ranges"), CASES)
+def test_the_grid_says_where_pixels_come_from(op: type[Op], ranges: dict[str, Any]) -> None:
+    """A linear ramp of coordinates, sent through the step, must show the coordinates that the grid predicts."""
+    if op.name in ("gaussian_noise", "poisson_noise", "jpeg", "unsharp_mask"):
+        pytest.skip("changes values; its grid is the identity")
+    ranges = {**ranges, **({"mode": "bilinear"} if op.name == "resize" else {})}
+    draw = drawn(op, ranges)
+    ys, xs = np.mgrid[0:40, 0:36].astype(np.float32)
+    y = draw.apply(np.stack([xs, ys, xs], axis=-1)[None] / 64) * 64
+    h, w = draw.out_geometry(GEOMETRY).size
+    a, b, c, d, e, f = draw.grid(GEOMETRY)
+    oy, ox = np.mgrid[0:h, 0:w]
+    inside = np.s_[h // 3 : h - h // 3, w // 3 : w - w // 3]
+    np.testing.assert_allclose(y[0, ..., 0][inside], (a * ox + b * oy + c)[inside], atol=0.15)
+    np.testing.assert_allclose(y[0, ..., 1][inside], (d * ox + e * oy + f)[inside], atol=0.15)
+
+
+@pytest.mark.parametrize("op", OPS, ids=[op.name for op in OPS])
+def test_the_docstring_has_its_sections(op: type[Op]) -> None:
+    text = op.__doc__ or ""
+    for section in ("Args:", "Source:", "Example:"):
+        assert section in text, f"{op.__name__} has no {section}"
+    for name in op.model_fields:
+        assert re.search(rf"^\s+{name}:", text, re.MULTILINE), f"{op.__name__} does not explain {name}"
+
+
+@pytest.mark.parametrize("op", OPS, ids=[op.name for op in OPS])
+def test_the_json_form_of_the_ranges_parses_back(op: type[Op]) -> None:
+    for ranges in EXAMPLES[op.name]:
+        model = op.model_validate(ranges)
+        assert op.model_validate(model.model_dump(mode="json")).model_dump(mode="json") == model.model_dump(mode="json")

@@ -1,0 +1,75 @@
+"""Pictures and builds that several tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+SMALL_RECIPE = """
+name: small
+scale: 4
+extract: {mode: random, size: 64, per_image: 2, small: pad}
+target:
+  flip: {op: flip, horizontal: 0.5}
+degrade:
+  blur1: {op: gaussian_blur, size_range: {integer: [7, 15], step: 2}, sigma_x_range: [0.4, 2]}
+  resize1: {op: resize, relative_to: current, factor_range: [0.5, 1.2], mode: [area, bilinear, bicubic]}
+  noise1:
+    one_of:
+      gaussian: {p: 0.5, op: gaussian_noise, sigma_range: [1/255, 20/255]}
+      poisson: {p: 0.5, op: poisson_noise, form: content, scale_range: [0.1, 2]}
+  resize2: {op: resize, relative_to: target, factor_range: 1, mode: bicubic}
+  jpeg1: {op: jpeg, quality_range: [30, 95]}
+"""
+
+
+def picture(h: int, w: int, seed: int) -> np.ndarray:
+    """A smooth random colour picture with an edge in it, uint8 RGB."""
+    rng = np.random.default_rng(seed)
+    smooth = cv2.resize(rng.random((max(2, h // 12), max(2, w // 12), 3)), (w, h), interpolation=cv2.INTER_CUBIC)
+    smooth[h // 3 : h // 2, w // 4 :] *= 0.4
+    return (np.clip(smooth, 0, 1) * 255).astype(np.uint8)
+
+
+def write_picture(path: Path, h: int = 96, w: int = 120, seed: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), picture(h, w, seed)[..., ::-1])
+    return path
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of a dozen pictures of several sizes and formats."""
+    folder = tmp_path_factory.mktemp("photos")
+    for i in range(12):
+        name = f"{'sub dir/' if i % 3 == 0 else ''}bild.{i:02d} ü.{('png', 'jpg', 'bmp')[i % 3]}"
+        write_picture(folder / name, 60 + 9 * i, 150 - 5 * i, seed=i)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A quick recipe with a choice, an intermediate size and a codec."""
+    path = tmp_path_factory.mktemp("recipe") / "small.yaml"
+    path.write_text(SMALL_RECIPE)
+    return path
+
+
+@pytest.fixture
+def degradekit(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run the command line in this process: (exit code, stdout, stderr)."""
+    from degradekit.cli import main
+
+    def run(*args: object) -> tuple[int, str, str]:
+        try:
+            code = main([str(arg) for arg in args])
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
