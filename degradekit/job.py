@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from degradekit import executors
 from degradekit.build import SKIP, BuildSpec, ShardReport, ShardTask, Unit, canary, image_windows
+from degradekit.codecs import DEFAULT_CODEC
 from degradekit.errors import BuildError, SourceError
 from degradekit.progress import Progress
 from degradekit.recipe import Recipe
@@ -174,8 +175,7 @@ def plan_build(
     shard_size: int = 512,
     limit: int | None = None,
     format: str = "parquet",
-    codec: str = "qoi",
-    per_image: int | None = None,
+    codec: str = DEFAULT_CODEC,
 ) -> BuildPlan:
     """List the source and lay out the dataset.
 
@@ -188,7 +188,6 @@ def plan_build(
         limit: At most so many pairs, in whole GTs.
         format: ``parquet`` or ``lmdb``.
         codec: See :data:`degradekit.codecs.CODECS`.
-        per_image: The number given to ``load_recipe``.
 
     Raises:
         SourceError: There are no images.
@@ -213,7 +212,7 @@ def plan_build(
         recipe_text=recipe.text,
         recipe_name=recipe.name,
         options=tuple(recipe.options.items()),
-        per_image=per_image,
+        per_image=recipe.per_image,
         seed=recipe.seed,
         out=out,
         variants=variants,

@@ -68,6 +68,7 @@ class Recipe:
         to_lq: Steps from GT to LQ (``degrade:`` in the file).
         options: The switches, as they were set.
         seed: Keys every draw.
+        per_image: Random crops for each image where that is not the file's own number.
         text: The file's text, stored in datasets.
     """
 
@@ -78,6 +79,7 @@ class Recipe:
     to_lq: Chain
     options: Mapping[str, bool] = field(default_factory=dict)
     seed: int = 0
+    per_image: int | None = None
     text: str = ""
 
     @cached_property
@@ -271,7 +273,7 @@ def parse_recipe(
     problems.raise_any()
     assert extract is not None
     name = str(raw.get("name") or Path(where).stem)
-    recipe = Recipe(name, scale, extract, target, degrade, switches, seed, text)
+    recipe = Recipe(name, scale, extract, target, degrade, switches, seed, per_image, text)
     probe(recipe, PROBES)
     return recipe
 

@@ -50,7 +50,6 @@ def run(args: argparse.Namespace) -> int:
         limit=args.limit,
         format=args.format,
         codec=args.codec or DEFAULT_CODEC,
-        per_image=args.per_image,
     )
     if args.dry_run:
         from degradekit.estimate import estimate
