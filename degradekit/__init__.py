@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     __version__: str
     from degradekit.plan import Plan
     from degradekit.recipe import Pair, Recipe, load_recipe, parse_recipe, recipe_names
-    from degradekit.shards.manifest import Dataset, open_dataset, verify_dataset
+    from degradekit.shards.dataset import Dataset, open_dataset
+    from degradekit.shards.verify import verify_dataset
     from degradekit.types import Geometry
 
 __all__ = [
@@ -46,16 +47,16 @@ __all__ = [
 
 # Loaded on first use, so that `import degradekit` and `degradekit --help` cost milliseconds.
 _HOMES = {
-    "Dataset": "degradekit.shards.manifest",
+    "Dataset": "degradekit.shards.dataset",
     "Geometry": "degradekit.types",
     "Pair": "degradekit.recipe",
     "Plan": "degradekit.plan",
     "Recipe": "degradekit.recipe",
     "load_recipe": "degradekit.recipe",
-    "open_dataset": "degradekit.shards.manifest",
+    "open_dataset": "degradekit.shards.dataset",
     "parse_recipe": "degradekit.recipe",
     "recipe_names": "degradekit.recipe",
-    "verify_dataset": "degradekit.shards.manifest",
+    "verify_dataset": "degradekit.shards.verify",
 }
 
 

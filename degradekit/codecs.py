@@ -15,7 +15,6 @@ from typing import Literal, TypeAlias, cast
 
 import imagecodecs
 import numpy as np
-import pyarrow as pa
 import xxhash
 
 from degradekit.errors import ShardError
@@ -63,12 +62,12 @@ def _jxl_decode(data: bytes, shape: tuple[int, ...], dtype: np.dtype[np.generic]
 
 
 def _lz4_encode(image: Array) -> bytes:
-    return cast(bytes, pa.compress(_raw_encode(image), codec="lz4_raw", asbytes=True))
+    return bytes(imagecodecs.lz4_encode(_raw_encode(image)))
 
 
 def _lz4_decode(data: bytes, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Array:
-    size = int(np.prod(shape)) * dtype.itemsize
-    return np.frombuffer(pa.decompress(data, size, codec="lz4_raw"), dtype).reshape(shape)
+    out = bytearray(int(np.prod(shape)) * dtype.itemsize)
+    return np.frombuffer(imagecodecs.lz4_decode(data, out=out), dtype).reshape(shape)
 
 
 def _raw_encode(image: Array) -> bytes:

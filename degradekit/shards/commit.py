@@ -32,6 +32,7 @@ __all__ = [
     "commit",
     "committed",
     "garbage",
+    "publish_bytes",
     "read_sealed",
     "sealed",
     "sha256_of",
@@ -125,8 +126,8 @@ def commit(store: Store, number: int, records: Iterable[Record | Tombstone], *, 
             return receipt
         store.publish(file, receipt.file)
         if offsets is not None:
-            _publish_bytes(store, folder, offsets, shard_name(number, ".idx"))
-        _publish_bytes(store, folder, sealed(receipt.to_json()), shard_name(number, ".json"))
+            publish_bytes(store, folder, offsets, shard_name(number, ".idx"))
+        publish_bytes(store, folder, sealed(receipt.to_json()), shard_name(number, ".json"))
     return receipt
 
 
@@ -148,7 +149,8 @@ def _is_committed(store: Store, receipt: Receipt) -> bool:
     )
 
 
-def _publish_bytes(store: Store, folder: Path, data: bytes, name: str) -> None:
+def publish_bytes(store: Store, folder: Path, data: bytes, name: str) -> None:
+    """Publish a small file by way of a workspace of the store."""
     file = folder / Path(name).name
     file.write_bytes(data)
     store.publish(file, name)
@@ -232,7 +234,7 @@ def read_sealed(store: Store, name: str) -> dict[str, Any]:
     try:
         content = json.loads(store.read(name))
         digest = content.pop("digest")
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ShardError(
             f"{store.uri}/{name} cannot be read as sealed JSON ({error}): rebuild or restore it."
         ) from error

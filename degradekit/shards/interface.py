@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeAlias
+from typing import Any, Literal, Protocol, Self, TypeAlias
 
 from degradekit.errors import ShardError
 from degradekit.shards.summary import Schema, ShardInfo
 from degradekit.storage import Blob
 from degradekit.types import Record, Tombstone
 
-__all__ = ["PARTS", "Block", "Parts", "ShardFormat", "ShardReader", "check_parts", "check_row"]
+__all__ = ["PARTS", "Block", "OffsetsAt", "Parts", "ShardFormat", "ShardReader", "check_parts", "check_row"]
 
 Parts: TypeAlias = Sequence[str]
 Block: TypeAlias = list[Record | Tombstone]
+OffsetsAt: TypeAlias = Blob | Literal["beside"] | None
 
 PARTS = ("gt", "lq", "plan", "columns", "meta")
 """What of a record can be read; its identity always is. A part that was not asked for is ``b""``, ``""`` or ``{}``."""
@@ -69,12 +70,12 @@ class ShardFormat(Protocol):
     def offsets(self, path: Path) -> bytes | None:
         """The optional file of value offsets for a shard that was written, if the format needs one to be fast."""
 
-    def open(self, where: str | Path | Blob, *, offsets: Blob | None = None, readahead: bool = True) -> ShardReader:
+    def open(self, where: str | Path | Blob, *, offsets: OffsetsAt = "beside", readahead: bool = True) -> ShardReader:
         """Open a shard for reading; nothing is read before it is asked for.
 
         Args:
             where: The shard.
-            offsets: Its offset file; for a local shard the one beside it is found.
+            offsets: Its offset file, ``"beside"`` for the one beside a local shard (if there is), None for none.
             readahead: Whether a memory-mapped shard may read ahead: yes where the dataset fits into memory.
         """
 

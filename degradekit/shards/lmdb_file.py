@@ -17,7 +17,7 @@ import lmdb
 
 from degradekit.codecs import checksum
 from degradekit.errors import ShardError
-from degradekit.shards.interface import ShardReader
+from degradekit.shards.interface import OffsetsAt, ShardReader
 from degradekit.shards.lmdb_reader import GT_KEY, KEYS_KEY, META_KEY, RECORD, LmdbReader, index_key, seal
 from degradekit.shards.summary import Schema, ShardInfo, Summary, canonical_json, normalise
 from degradekit.storage import Blob, open_blob
@@ -68,7 +68,7 @@ class LmdbFormat:
         """None: random access is LMDB's own."""
         return None
 
-    def open(self, where: str | Path | Blob, *, offsets: Blob | None = None, readahead: bool = True) -> ShardReader:
+    def open(self, where: str | Path | Blob, *, offsets: OffsetsAt = "beside", readahead: bool = True) -> ShardReader:
         """Open a shard.
 
         Raises:

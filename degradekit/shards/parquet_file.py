@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from degradekit.codecs import checksum
 from degradekit.errors import ShardError
-from degradekit.shards.interface import ShardReader
+from degradekit.shards.interface import OffsetsAt, ShardReader
 from degradekit.shards.offsets import Entry, Slot, pack_offsets
 from degradekit.shards.parquet_reader import ParquetReader
 from degradekit.shards.summary import Schema, ShardInfo, Summary, canonical_json, normalise
@@ -98,11 +98,12 @@ class ParquetFormat:
             entries = list(_entries(reader, view))
             return pack_offsets(entries, first_index=reader.first_index, shard_bytes=len(view))
 
-    def open(self, where: str | Path | Blob, *, offsets: Blob | None = None, readahead: bool = True) -> ShardReader:
+    def open(self, where: str | Path | Blob, *, offsets: OffsetsAt = "beside", readahead: bool = True) -> ShardReader:
         """Open a shard; for a local file the offsets are found beside it."""
         blob = open_blob(where)
-        if offsets is None and blob.path is not None and (beside := blob.path.with_suffix(".idx")).exists():
-            offsets = LocalBlob(beside)
+        if offsets == "beside":
+            beside = blob.path.with_suffix(".idx") if blob.path else None
+            offsets = LocalBlob(beside) if beside and beside.exists() else None
         return ParquetReader(blob, offsets)
 
     def damage(self, path: Path) -> str | None:

@@ -142,8 +142,10 @@ class ParquetReader:
         check_row(row, len(self), self.name)
         offsets = self._index()
         entry = offsets[row] if offsets else None
-        if offsets is None or entry is None or entry.gt is None or entry.lq is None:
+        if offsets is None or entry is None:
             return self._from_group(row, wanted)
+        if entry.gt is None or entry.lq is None:
+            return self._from_group(row, frozenset())
         return Record(
             index=offsets.first_index + row,
             key=entry.key,
@@ -206,9 +208,15 @@ class ParquetReader:
 
     def _load(self, group: int, names: Sequence[str]) -> Columns:
         handles = self._handles()
-        with _damage(f"{self.name}: row group {group} (rows from {handles.starts[group]}) is damaged"):
-            table = handles.file.read_row_group(group, columns=list(names), use_threads=False)
-            return {name: _to_list(table.column(name)) for name in names}
+        try:
+            with _damage(f"{self.name}: row group {group} (rows from {handles.starts[group]}) is damaged"):
+                table = handles.file.read_row_group(group, columns=list(names), use_threads=False)
+                return {name: _to_list(table.column(name)) for name in names}
+        except ShardError:
+            for name in names if len(names) > 1 else ():  # alone, the damaged column names itself
+                with _damage(f"{self.name}: row group {group} (rows from {handles.starts[group]}), column {name}"):
+                    handles.file.read_row_group(group, columns=[name], use_threads=False)
+            raise
 
     def _record(self, columns: Columns, at: int, row: int, wanted: frozenset[str]) -> Record | Tombstone:
         identity = (columns["index"][at], columns["key"][at], columns["variant"][at])
