@@ -60,12 +60,12 @@ def test_orientation_is_applied(save, files, photo, form, options, orientation):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_orientation_of_lossy_formats_palette_tiff_and_16_bits(save, files, photo, orientation):
-    exif = files.exif(orientation)
     for form in ("JPEG", "AVIF"):
         plain = read_image(save(files.pillow(photo, form)))
-        assert np.array_equal(read_image(save(files.pillow(photo, form, exif=exif))), upright(plain, orientation))
+        turned = read_image(save(files.pillow(photo, form, exif=files.exif(orientation))))
+        assert np.array_equal(turned, upright(plain, orientation))
     palette = Image.fromarray(photo).quantize(16)
-    turned = read_image(save(files.pillow(palette, "TIFF", exif=exif)))
+    turned = read_image(save(files.pillow(palette, "TIFF", exif=files.exif(orientation))))
     assert np.array_equal(turned, upright(np.asarray(palette.convert("RGB")), orientation))
     fine = photo.astype(np.uint16) * 200
     assert np.array_equal(read_image(save(files.tiff(fine, tags=[(274, [orientation])]))), upright(fine, orientation))
