@@ -10,7 +10,17 @@ import pytest
 from degradekit.errors import ShardError
 from degradekit.shards import FORMATS
 from degradekit.shards import commit as commit_module
-from degradekit.shards.commit import Receipt, commit, committed, garbage, read_sealed, sealed, sha256_of, sweep
+from degradekit.shards.commit import (
+    Receipt,
+    commit,
+    committed,
+    committed_numbers,
+    garbage,
+    read_sealed,
+    sealed,
+    sha256_of,
+    sweep,
+)
 from degradekit.storage import LocalStore, open_store
 
 
@@ -37,6 +47,7 @@ def test_a_commit_leaves_shard_and_sidecar_and_nothing_else(store, format, recor
     assert file.stat().st_blocks * 512 >= receipt.bytes, "no sparse file is left behind"
     assert (receipt.info.first_index, receipt.info.rows, receipt.info.tombstones[0].index) == (70, 70, 80)
     assert committed(store) == {42: receipt}
+    assert committed_numbers(store) == {42}
     assert Receipt.from_json(json.loads(json.dumps(receipt.to_json()))) == receipt
     assert garbage(store) == []
 
@@ -107,6 +118,7 @@ def test_death_between_any_two_steps_commits_nothing_and_a_rerun_repairs_it(
         with pytest.raises(_KilledError):
             commit(store, 1, stream(), format=format, schema=schema)
     assert committed(store) == {0: kept}
+    assert committed_numbers(store) == {0}
     expected = [] if step < 1 else sorted(f"data/shard-000001{s}" for s in (FORMATS[format].suffix, ".idx")[:step])
     assert garbage(store) == expected
     assert sweep(store) == expected
@@ -195,6 +207,7 @@ def test_a_sidecar_without_its_whole_shard_counts_for_nothing(store, format, rec
     assert file.read_bytes() == whole
     file.unlink()
     assert committed(store) == {}
+    assert committed_numbers(store) == set()
 
 
 def test_a_changed_sidecar_is_noticed(store, records, schema):
