@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,9 +11,18 @@ from degradekit.graph import Step, place
 from degradekit.ops.base import Draw
 from degradekit.plan import Plan
 from degradekit.table import align
-from degradekit.types import Geometry
+from degradekit.types import Affine, Geometry, Record
 
-__all__ = ["caption", "describe_plan", "describe_step", "number", "parameters"]
+__all__ = [
+    "caption",
+    "describe_alignment",
+    "describe_plan",
+    "describe_record",
+    "describe_step",
+    "number",
+    "parameters",
+    "record_json",
+]
 
 
 def number(value: Any) -> str:
@@ -61,18 +72,70 @@ def describe_plan(plan: Plan) -> list[str]:
     ]
 
 
-def caption(step: Step) -> str:
-    """A step in the space of a caption: its place, op and numbers; what is off is left out.
+def describe_alignment(grid: Affine) -> str:
+    """Where an LQ pixel looks in the GT, in words.
 
-    A parameter that repeats the one before it (``sigma_y`` of a round blur) is left out as well.
+    Example:
+        >>> describe_alignment((4.0, 0.0, 1.5, 0.0, 4.0, 1.5))
+        'LQ pixel (x, y) shows GT (4 x + 1.5, 4 y + 1.5)'
     """
-    words = []
+    a, b, c, d, e, f = grid
+    return f"LQ pixel (x, y) shows GT ({_linear(a, b, c)}, {_linear(d, e, f)})"
+
+
+def describe_record(record: Record) -> list[str]:
+    """A stored pair in words: where it comes from, how it is stored, and its plan step by step."""
+    plan = Plan.from_json(record.plan)
+    facts = [(name, number(value)) for name, value in record.meta.items()]
+    images = [
+        (name, f"{'x'.join(map(str, image.shape[1:]))} {image.dtype}, {len(image.data) / 1000:.1f} kB {image.codec}")
+        for name, image in (("GT", record.gt), ("LQ", record.lq))
+    ]
+    rows = [*facts, *images, ("alignment", describe_alignment(plan.alignment))]
+    return [f"{record.key}, variant {record.variant}", *align(rows), *describe_plan(plan)]
+
+
+def record_json(record: Record) -> dict[str, Any]:
+    """A stored pair as JSON values, without its pixels."""
+    plan = Plan.from_json(record.plan)
+    images = {
+        name: {"shape": image.shape, "dtype": image.dtype, "codec": image.codec, "bytes": len(image.data)}
+        for name, image in (("gt", record.gt), ("lq", record.lq))
+    }
+    return {
+        "index": record.index,
+        "key": record.key,
+        "variant": record.variant,
+        "meta": record.meta,
+        **images,
+        "alignment": plan.alignment,
+        "columns": record.columns,
+        "plan": json.loads(record.plan),
+    }
+
+
+def caption(step: Step) -> tuple[str, str]:
+    """A step in the space of a caption: its place, then op and numbers; what is off is left out.
+
+    So are a parameter that repeats the one before it (``sigma_y`` of a round blur) and an op that its place names
+    already (``jpeg2``).
+    """
+    where = place(step.at)
+    words = [] if re.sub(r"\d+$", "", where.rpartition(".")[2]) == step.draw.name else [step.draw.name]
     before = ""
     for name, value in parameters(step.draw).items():
         if value not in ("no", before):
             words.append(name if value == "yes" else f"{name} {value}")
         before = value
-    return " ".join([f"{place(step.at)}:", step.draw.name, *words])
+    return where, " ".join(words)
+
+
+def _linear(a: float, b: float, c: float) -> str:
+    """``a x + b y + c`` without the terms that are nothing."""
+    terms = [f"{factor:.4g} {name}" for factor, name in ((a, "x"), (b, "y")) if factor]
+    if c or not terms:
+        terms.append(f"{c:.4g}")
+    return " + ".join(terms).replace("+ -", "- ")
 
 
 def _steps(steps: Sequence[Step], g: Geometry) -> list[str]:
