@@ -1,4 +1,4 @@
-"""Plans in words: the same lines in ``inspect``, ``build --dry-run``, ``recipe show`` and on contact sheets."""
+"""Plans and pairs in words: the same lines in ``inspect``, ``build --dry-run``, ``recipe show`` and contact sheets."""
 
 from __future__ import annotations
 
@@ -97,7 +97,6 @@ def describe_record(record: Record) -> list[str]:
 
 def record_json(record: Record) -> dict[str, Any]:
     """A stored pair as JSON values, without its pixels."""
-    plan = Plan.from_json(record.plan)
     images = {
         name: {"shape": image.shape, "dtype": image.dtype, "codec": image.codec, "bytes": len(image.data)}
         for name, image in (("gt", record.gt), ("lq", record.lq))
@@ -108,7 +107,7 @@ def record_json(record: Record) -> dict[str, Any]:
         "variant": record.variant,
         "meta": record.meta,
         **images,
-        "alignment": plan.alignment,
+        "alignment": Plan.from_json(record.plan).alignment,
         "columns": record.columns,
         "plan": json.loads(record.plan),
     }
@@ -118,10 +117,11 @@ def caption(step: Step) -> tuple[str, str]:
     """A step in the space of a caption: its place, then op and numbers; what is off is left out.
 
     So are a parameter that repeats the one before it (``sigma_y`` of a round blur) and an op that its place names
-    already (``jpeg2``).
+    (``jpeg`` at ``jpeg1``).
     """
     where = place(step.at)
-    words = [] if re.sub(r"\d+$", "", where.rpartition(".")[2]) == step.draw.name else [step.draw.name]
+    named = re.sub(r"[\d\[\]]+$", "", where.rpartition(".")[2]) == step.draw.name
+    words = [] if named else [step.draw.name]
     before = ""
     for name, value in parameters(step.draw).items():
         if value not in ("no", before):
@@ -130,11 +130,11 @@ def caption(step: Step) -> tuple[str, str]:
     return where, " ".join(words)
 
 
-def _linear(a: float, b: float, c: float) -> str:
-    """``a x + b y + c`` without the terms that are nothing."""
-    terms = [f"{factor:.4g} {name}" for factor, name in ((a, "x"), (b, "y")) if factor]
-    if c or not terms:
-        terms.append(f"{c:.4g}")
+def _linear(x: float, y: float, offset: float) -> str:
+    """``4 x + 1.5`` from the coefficients of x, y and 1; what is 0 is left out."""
+    terms = [f"{factor:.6g} {name}" for factor, name in ((x, "x"), (y, "y")) if abs(factor) > 1e-9]
+    if abs(offset) > 1e-9 or not terms:
+        terms.append(f"{offset:.6g}")
     return " + ".join(terms).replace("+ -", "- ")
 
 
