@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import cv2
 import numpy as np
@@ -73,3 +75,39 @@ def degradekit(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, s
         return code, out, err
 
     return run
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """Address of an S3 server on the loopback that has the bucket ``bucket``."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    before = {name: os.environ.get(name) for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+    os.environ.update(dict.fromkeys(before, "testing"))
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    client = boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1")
+    client.create_bucket(Bucket="bucket")
+    client.close()
+    yield f"{host}:{port}"
+    server.stop()
+    for name, value in before.items():
+        if value is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = value
+
+
+@pytest.fixture(params=["local", "file", "s3", "fsspec"])
+def store_uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty place for a dataset, of each kind that ``storage.open_store`` knows."""
+    if request.param == "local":
+        return str(tmp_path / "set")
+    if request.param == "file":
+        return f"file://{tmp_path}/set"
+    if request.param == "fsspec":
+        return f"memory://{tmp_path}/set"
+    address = quote(request.getfixturevalue("s3_server"))
+    return f"s3://bucket/{tmp_path.relative_to('/')}/set?region=us-east-1&scheme=http&endpoint_override={address}"
