@@ -10,14 +10,20 @@ from typing import Any
 
 from torch import nn
 
+from degradekit_models.archs.arcface import ResNetArcFace
 from degradekit_models.archs.basicvsr import BasicVSR, IconVSR
 from degradekit_models.archs.basicvsrpp import BasicVSRPlusPlus
 from degradekit_models.archs.edvr import EDVR, EDVRFeatureExtractor
+from degradekit_models.archs.facial_component_discriminator import FacialComponentDiscriminator
+from degradekit_models.archs.gfpgan import GFPGANBilinear, GFPGANv1, GFPGANv1Clean
 from degradekit_models.archs.rrdbnet import RRDBNet
 from degradekit_models.archs.spynet import SpyNet
 from degradekit_models.archs.srresnet import MSRResNet
 from degradekit_models.archs.srvgg import SRVGGNetCompact
+from degradekit_models.archs.stylegan2 import StyleGAN2Generator, StyleGAN2GeneratorClean
+from degradekit_models.archs.stylegan2_discriminator import StyleGAN2Discriminator
 from degradekit_models.archs.unet_discriminator import UNetDiscriminatorSN
+from degradekit_models.archs.vgg import VGG19Features
 from degradekit_models.archs.vgg_discriminator import VGGStyleDiscriminator
 from degradekit_models.errors import ModelError
 
@@ -60,6 +66,20 @@ _BASICVSRPP = {
     "cpu_cache_length": 100,
 }
 _BASICVSRPP_LARGE = _BASICVSRPP | {"mid_channels": 128, "num_blocks": 25}
+_FIR = (1, 3, 3, 1)
+_STYLE = {"num_style_feat": 512, "num_mlp": 8, "narrow": 1}
+_STYLEGAN2 = _STYLE | {"resample_kernel": _FIR, "lr_mlp": 0.01}
+_STYLEGAN2_D = {"resample_kernel": _FIR, "stddev_group": 4, "narrow": 1}
+_GFPGAN = _STYLE | {
+    "out_size": 512,
+    "channel_multiplier": 1,
+    "decoder_load_path": None,
+    "fix_decoder": True,
+    "input_is_latent": True,
+    "different_w": True,
+    "sft_half": True,
+}
+_ARCFACE = {"block": "IRBlock", "layers": (2, 2, 2, 2)}
 
 ARCHS: dict[str, Arch] = {
     "msrresnet_x2": Arch(MSRResNet, _RESNET | {"upscale": 2}),
@@ -91,6 +111,29 @@ ARCHS: dict[str, Arch] = {
     "basicvsrpp_c64n15_samesize": Arch(BasicVSRPlusPlus, _BASICVSRPP | {"num_blocks": 15, "is_low_res_input": False}),
     "basicvsrpp_c128n25_lowres": Arch(BasicVSRPlusPlus, _BASICVSRPP_LARGE),
     "basicvsrpp_c128n25_samesize": Arch(BasicVSRPlusPlus, _BASICVSRPP_LARGE | {"is_low_res_input": False}),
+    "stylegan2_generator_1024_c2": Arch(StyleGAN2Generator, _STYLEGAN2 | {"out_size": 1024, "channel_multiplier": 2}),
+    "stylegan2_generator_512_c2": Arch(StyleGAN2Generator, _STYLEGAN2 | {"out_size": 512, "channel_multiplier": 2}),
+    "stylegan2_generator_512_c1": Arch(StyleGAN2Generator, _STYLEGAN2 | {"out_size": 512, "channel_multiplier": 1}),
+    "stylegan2_generator_256_c2": Arch(StyleGAN2Generator, _STYLEGAN2 | {"out_size": 256, "channel_multiplier": 2}),
+    "stylegan2_generator_clean_512_c2": Arch(
+        StyleGAN2GeneratorClean, _STYLE | {"out_size": 512, "channel_multiplier": 2}
+    ),
+    "stylegan2_discriminator_1024_c2": Arch(
+        StyleGAN2Discriminator, _STYLEGAN2_D | {"out_size": 1024, "channel_multiplier": 2}
+    ),
+    "stylegan2_discriminator_512_c1": Arch(
+        StyleGAN2Discriminator, _STYLEGAN2_D | {"out_size": 512, "channel_multiplier": 1}
+    ),
+    "stylegan2_discriminator_256_c2": Arch(
+        StyleGAN2Discriminator, _STYLEGAN2_D | {"out_size": 256, "channel_multiplier": 2}
+    ),
+    "gfpganv1_original": Arch(GFPGANv1, _GFPGAN | {"resample_kernel": _FIR, "lr_mlp": 0.01}),
+    "gfpgan_bilinear_c1": Arch(GFPGANBilinear, _GFPGAN | {"lr_mlp": 0.01}),
+    "gfpganv1_clean_c2": Arch(GFPGANv1Clean, _GFPGAN | {"channel_multiplier": 2, "fix_decoder": False}),
+    "facial_component_discriminator": Arch(FacialComponentDiscriminator, {}),
+    "resnet_arcface18": Arch(ResNetArcFace, _ARCFACE | {"use_se": False}),
+    "resnet_arcface18_se": Arch(ResNetArcFace, _ARCFACE | {"use_se": True}),
+    "vgg19_features": Arch(VGG19Features, {}),
 }
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from degradekit_models.archs.residual import ConvResidualBlocks
 from degradekit_models.archs.spynet import SpyNet, flow_to_next
+from degradekit_models.errors import ModelError
 from degradekit_models.ops.deform_conv import ModulatedDeformConv2d
 from degradekit_models.ops.flow_warp import flow_warp
 
@@ -82,6 +83,9 @@ class BasicVSRPlusPlus(nn.Module):
         ``[N,T,3,H,W]`` -> ``[N,T,3,4*H,4*W]``; or of equal size, H and W multiples of 4, if not is_low_res_input.
         RGB in [0, 1]. The published networks were trained on 64 pixels (low-resolution) and more.
 
+    Raises:
+        ModelError: frames that are no multiples of 4, if not is_low_res_input.
+
     Source:
         Chan et al., "BasicVSR++: Improving Video Super-Resolution with Enhanced Propagation and Alignment", CVPR 2022.
 
@@ -131,6 +135,8 @@ class BasicVSRPlusPlus(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Restores every frame of a batch of clips."""
         t = x.shape[1]
+        if not self.is_low_res_input and (x.shape[-2] % 4 or x.shape[-1] % 4):
+            raise ModelError(f"BasicVSRPlusPlus: {x.shape[-2]} x {x.shape[-1]} are not multiples of 4; pad the frames.")
         store = torch.device("cpu") if t > self.cpu_cache_length else x.device
         feats = [[self.feat_extract(x[:, i]).to(store) for i in range(t)]]
         to_next, to_previous = self._flows(x)
