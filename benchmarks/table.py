@@ -1,0 +1,116 @@
+"""The result of ``engine.py`` as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = ["markdown"]
+
+TITLES = {
+    "degradekit": "**degradekit**",
+    "realesrgan": "Real-ESRGAN (basicsr + realesrgan)",
+    "albumentations": "albumentations composition",
+    "kornia": "kornia composition",
+    "hand": "by hand: numpy, OpenCV, simplejpeg",
+}
+
+
+def markdown(result: dict[str, Any]) -> str:
+    machine, pool = result["machine"], result["pool"]
+    parts = [
+        "# Engine benchmark\n",
+        f"{result['question']}. Written by `benchmarks/engine.py`; how to read it is in [the README](../README.md).\n",
+        f"Machine: {machine['cpu']} (family/model {machine['family_model']}, cache {machine['cache']}, "
+        f"{', '.join(machine['vectors'])}{', virtual' if machine['virtual'] else ''}), one core of {machine['cores']}; "
+        f"Python {machine['python']}. {result['settings']['rounds']} rounds of all rows in turn, {pool['crops']} crops "
+        f"of mean level {pool['mean_level']:.0f}.\n",
+    ]
+    parts += [_versions(result), _pairs(result["rows"])]
+    parts += [f"- {TITLES[peer]}: {reason}" for peer, reason in result["missing"].items()]
+    if "yardstick" in result:
+        parts.append(_yardstick(result["yardstick"]))
+    if result["steps"]:
+        parts.append(_steps(result["steps"]))
+    return "\n".join(parts)
+
+
+def _versions(result: dict[str, Any]) -> str:
+    lines = []
+    for peer, versions in result["versions"].items():
+        named = ", ".join(f"{name} {version}" for name, version in versions.items())
+        lines.append(f"- {TITLES[peer]}: {named}")
+    return "\n".join([*lines, ""])
+
+
+def _pairs(rows: list[dict[str, Any]]) -> str:
+    head = ("median [min, max] of the rounds", "pairs/s", "ms/pair", "times slower", "pairs", "core share")
+    parts = []
+    for usm in (True, False):
+        body = [
+            (
+                _title(row),
+                f"{row['pairs_per_s']:.1f}",
+                _spread(row["ms_per_pair"]),
+                _spread(row["times_slower"], "x") if "times_slower" in row else "",
+                str(row["pairs"]),
+                f"{row['core_share']:.0%}",
+            )
+            for row in rows
+            if row["usm"] is usm
+        ]
+        parts += [f"## {'With' if usm else 'Without'} unsharp mask\n", _grid(head, body)]
+    return "\n".join(parts)
+
+
+def _yardstick(yardstick: dict[str, Any]) -> str:
+    multiples = [
+        f"- a {name}: {_spread(value, 'x')} of it" for name, value in yardstick.items() if name.startswith("pair")
+    ]
+    return "\n".join(
+        [
+            "## A yardstick that goes with the machine\n",
+            f"{yardstick['what']}: {_spread(yardstick['ms'])} ms.\n",
+            *multiples,
+            "",
+        ]
+    )
+
+
+def _steps(steps: list[dict[str, Any]]) -> str:
+    head = ("step", "of pairs", "ms/pair", "ms/call", "library call, ms", "ours / library: mean [min, max]")
+    body = []
+    for step in steps:
+        ratio = step.get("ratio")
+        body.append(
+            (
+                step["step"],
+                f"{step['share_of_pairs']:.0%}",
+                f"{step['ms_per_pair']:.3f}",
+                f"{step['ms_per_call']:.3f}",
+                f"{step['library_ms_per_call']:.3f}" if ratio else "",
+                f"{ratio['mean']:.2f} [{ratio['min']:.2f}, {ratio['max']:.2f}]" if ratio else "",
+            )
+        )
+    total = sum(step["ms_per_pair"] for step in steps)
+    return "\n".join(["## Where a pair's time goes\n", _grid(head, body), f"Sum: {total:.2f} ms a pair.\n"])
+
+
+def _title(row: dict[str, Any]) -> str:
+    batch = row["name"].removesuffix(", no USM")
+    return TITLES[row["peer"]] + (f", {batch}" if batch.startswith("batch") else "")
+
+
+def _spread(value: dict[str, float], unit: str = "") -> str:
+    low, middle, high = (_digits(value[key]) for key in ("min", "median", "max"))
+    return f"{middle}{unit} [{low}, {high}]"
+
+
+def _digits(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _grid(head: Iterable[str], body: Iterable[Iterable[str]]) -> str:
+    heads = list(head)
+    lines = [heads, ["---"] * len(heads), *body]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
