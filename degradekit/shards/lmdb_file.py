@@ -1,8 +1,8 @@
 """LMDB shards: one memory-mapped file per shard, for random access on a local disk.
 
-Keys are big-endian u64 indices. ``index`` holds a record (head, plan, LQ), ``index`` + ``gt`` the GT that the records
-of one key share, ``__keys__`` and ``__meta__`` close the file. Values are appended in key order, so equal records give
-an equal file without free pages. The file format is LMDB 0.9's (``lib_version=0``), which every LMDB reads.
+Keys are big-endian u64 indices. ``index`` holds a record (head, columns, meta, plan, LQ), ``index`` + ``gt`` the GT
+that the records of one key share, ``__keys__`` and ``__meta__`` close the file. Values are appended in key order, so
+equal records give an equal file without free pages. The file is LMDB 0.9's (``lib_version=0``), which every LMDB reads.
 """
 
 from __future__ import annotations
@@ -140,19 +140,20 @@ def _blocks(
 
 
 def _record_value(record: Record, sums: tuple[int, int], holder: int) -> bytes:
-    head = {"index": record.index, "key": record.key, "variant": record.variant, "columns": record.columns}
-    head |= {"meta": record.meta, "gt": _facts(record.gt, sums[0]) | {"at": holder}, "lq": _facts(record.lq, sums[1])}
-    return _value(canonical_json(head).encode(), record.plan.encode(), bytes(record.lq.data))
+    head = {"index": record.index, "key": record.key, "variant": record.variant}
+    head |= {"gt": _facts(record.gt, sums[0]) | {"at": holder}, "lq": _facts(record.lq, sums[1])}
+    return _value(head, (canonical_json(record.columns), canonical_json(record.meta), record.plan), record.lq.data)
 
 
 def _tombstone_value(record: Tombstone) -> bytes:
     head = {"index": record.index, "key": record.key, "variant": record.variant}
-    head |= {"step": record.step, "reason": record.reason}
-    return _value(canonical_json(head).encode(), b"", b"")
+    return _value(head | {"step": record.step, "reason": record.reason}, ("", "", ""), b"")
 
 
-def _value(head: bytes, plan: bytes, lq: bytes) -> bytes:
-    return RECORD.pack(len(head), len(plan), len(lq), checksum(head + plan)) + head + plan + lq
+def _value(head: dict[str, Any], texts: tuple[str, str, str], lq: bytes | memoryview) -> bytes:
+    encoded = [text.encode() for text in (canonical_json(head), *texts)]
+    digest = checksum(b"".join(encoded))
+    return b"".join([RECORD.pack(*map(len, encoded), len(lq), digest), *encoded, lq])
 
 
 def _facts(image: EncodedImage, digest: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import os
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -25,8 +26,8 @@ __all__ = ["GT_KEY", "KEYS_KEY", "META_KEY", "RECORD", "LmdbReader", "index_key"
 GT_KEY = b"gt"
 KEYS_KEY = b"__keys__"
 META_KEY = b"__meta__"
-RECORD = struct.Struct("<IIIQ")
-"""Bytes of head, plan and LQ, and the checksum of head + plan; the three follow."""
+RECORD = struct.Struct("<IIIIIQ")
+"""Bytes of head, columns, meta, plan (texts) and LQ, and the checksum of the four texts; the five follow."""
 BLOCK_ROWS = 64
 
 
@@ -167,7 +168,8 @@ class LmdbReader:
         index = self.first_index + check_row(row, len(self), str(self._path))
         where = f"{self._path}: row {row}"
         value = self._get(index_key(index))[0]
-        head, plan, lq = _split(value, where)
+        text, columns, meta, plan, lq = _split(value, where)
+        head = json.loads(text)
         if head["index"] != index:
             raise ShardError(f"{where} holds index {head['index']}: the file is damaged, rebuild the shard.")
         if "reason" in head:
@@ -180,8 +182,8 @@ class LmdbReader:
             gt=_image(gt, head["gt"], f"{where}: gt", "gt" in wanted),
             lq=_image(lq, head["lq"], f"{where}: lq", "lq" in wanted),
             plan=plan.decode() if "plan" in wanted else "",
-            columns=head["columns"] if "columns" in wanted else {},
-            meta=head["meta"] if "meta" in wanted else {},
+            columns=json.loads(columns) if "columns" in wanted else {},
+            meta=json.loads(meta) if "meta" in wanted else {},
         )
 
     def blocks(self, parts: Parts = PARTS) -> Iterator[Block]:
@@ -220,14 +222,15 @@ class LmdbReader:
         return next(rows, None)
 
 
-def _split(value: bytes | None, where: str) -> tuple[dict[str, Any], bytes, bytes]:
+def _split(value: bytes | None, where: str) -> list[bytes]:
+    """Head, columns, meta, plan and LQ of a record's value."""
     if value is None or len(value) < RECORD.size:
         raise ShardError(f"{where} is missing: the file is damaged, rebuild the shard.")
-    head, plan, lq, digest = RECORD.unpack_from(value)
-    start, end = RECORD.size, RECORD.size + head + plan
-    if len(value) != end + lq or checksum(value[start:end]) != digest:
-        raise ShardError(f"{where}: the head fails its checksum: the file is damaged, rebuild the shard.")
-    return json.loads(value[start : start + head]), value[start + head : end], value[end:]
+    *lengths, digest = RECORD.unpack_from(value)
+    ends = list(accumulate(lengths, initial=RECORD.size))
+    if len(value) != ends[-1] or checksum(value[RECORD.size : ends[-2]]) != digest:
+        raise ShardError(f"{where}: its texts fail their checksum: the file is damaged, rebuild the shard.")
+    return [value[start:end] for start, end in pairwise(ends)]
 
 
 def _image(data: bytes | None, facts: dict[str, Any], where: str, wanted: bool) -> EncodedImage:

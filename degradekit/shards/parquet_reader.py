@@ -46,7 +46,17 @@ class _Handles:
         self.schema: Schema = dict(facts.get("schema", ()))
         self.cached: tuple[int, tuple[str, ...]] = (-1, ())
         self.columns: Columns = {}
-        self.typed: pa.Table | None = None
+        self.typed: list[_Typed] | None = None
+
+
+class _Typed:
+    """A typed column of a whole shard as numpy arrays: compact, and a cell costs a fraction of a microsecond."""
+
+    def __init__(self, name: str, column: pa.ChunkedArray) -> None:
+        self.name = name
+        self.valid = column.is_valid().to_numpy().tolist()
+        blank = "" if pa.types.is_string(column.type) else False if pa.types.is_boolean(column.type) else 0
+        self.values = column.fill_null(blank).to_numpy()
 
 
 class ParquetReader:
@@ -166,9 +176,10 @@ class ParquetReader:
         typed: dict[str, Any] = {}
         if "columns" in wanted:
             handles = self._handles()
-            handles.typed = handles.typed or self.table().combine_chunks()
-            cells = ((name, handles.typed[name][row].as_py()) for name in handles.schema)
-            typed = {name: value for name, value in cells if value is not None}
+            if handles.typed is None:
+                table = self.table()
+                handles.typed = [_Typed(name, table.column(name)) for name in handles.schema]
+            typed = {column.name: column.values.item(row) for column in handles.typed if column.valid[row]}
         columns, at = self._group(row, tuple(sorted(wanted & TEXTS)))
         return {
             "plan": columns["plan"][at] if "plan" in wanted else "",
