@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -99,13 +100,14 @@ def measure(plan: BuildPlan) -> Estimate:
     )
 
 
-def estimate(plan: BuildPlan, *, workers: int = 1) -> str:
+def estimate(plan: BuildPlan, *, workers: int | None = None) -> str:
     """:func:`measure` in words.
 
     Args:
         plan: From :func:`degradekit.job.plan_build`.
-        workers: Processes that the build is meant to have.
+        workers: Processes that the build is meant to have; default one for every CPU.
     """
+    workers = workers or len(os.sched_getaffinity(0))
     found = measure(plan)
     lines = [
         f"would build {found.pairs} pairs ({found.gts} GTs of {found.images} images, "

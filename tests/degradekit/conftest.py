@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -59,6 +60,22 @@ def small_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("recipe") / "small.yaml"
     path.write_text(SMALL_RECIPE)
     return path
+
+
+@pytest.fixture(scope="session")
+def built(photos: Path, small_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished dataset: 13 images, one of them broken, two crops, two variants, in shards of 8; read only."""
+    from degradekit.job import plan_build, run_build
+    from degradekit.progress import Progress
+    from degradekit.recipe import load_recipe
+
+    folder = tmp_path_factory.mktemp("built")
+    source = folder / "source"
+    shutil.copytree(photos, source)
+    (source / "broken.png").write_bytes(b"no picture")
+    plan = plan_build(load_recipe(small_recipe), source=str(source), out=str(folder / "set"), variants=2, shard_size=8)
+    run_build(plan, Progress(None), executor="inline")
+    return folder / "set"
 
 
 @pytest.fixture
