@@ -1,7 +1,7 @@
 """The one way a shard gets into a dataset: written aside, verified, renamed, and then vouched for by its sidecar.
 
 1. write ``.tmp/<random>/shard-000042.parquet``; 2. open it again, check every checksum and compare what it holds with
-what was written; 3. fsync, rename into ``data/``, fsync the folder; 4. the sidecar ``shard-000042.json`` the same way.
+what was written; 3. fsync, rename into ``data/``, fsync the folder; 4. the sidecar ``_shard-000042.json`` the same way.
 The sidecar is the commit point: a shard without one is garbage that ``sweep`` deletes and a rebuild overwrites. In an
 object store nothing is renamed: the same files are verified locally and uploaded whole, the sidecar last.
 
@@ -45,17 +45,20 @@ __all__ = [
 
 FOLDER = "data"
 VERSION = 1
-_NAME = re.compile(r"shard-(\d{6,})\.(\w+)")
+BESIDE = (".json", ".idx")
+_NAME = re.compile(r"_?shard-(\d{6,})\.(\w+)")
 
 
 def shard_name(number: int, suffix: str) -> str:
-    """Name of a shard's file inside the dataset.
+    """Name of a shard's file, its sidecar (``.json``) or its offsets (``.idx``) inside the dataset.
+
+    What is beside a shard begins with an underscore, which makes Parquet readers of a whole folder pass over it.
 
     Example:
-        >>> shard_name(42, ".parquet")
-        'data/shard-000042.parquet'
+        >>> shard_name(42, ".parquet"), shard_name(42, ".json")
+        ('data/shard-000042.parquet', 'data/_shard-000042.json')
     """
-    return f"{FOLDER}/shard-{number:06d}{suffix}"
+    return f"{FOLDER}/{'_' if suffix in BESIDE else ''}shard-{number:06d}{suffix}"
 
 
 @dataclass(frozen=True, slots=True)

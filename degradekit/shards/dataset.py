@@ -18,6 +18,7 @@ from degradekit.shards import FORMATS
 from degradekit.shards.commit import committed, read_sealed
 from degradekit.shards.interface import PARTS, Parts, ShardReader
 from degradekit.shards.manifest import DATASET, MANIFEST, QUARANTINE, VERSION, ShardRow, read_manifest
+from degradekit.shards.offsets import beside
 from degradekit.shards.summary import Schema
 from degradekit.storage import LocalStore, Store, open_store
 from degradekit.types import Record, Tombstone
@@ -40,7 +41,7 @@ def open_shard(store: Store, row: ShardRow, *, readahead: bool = True) -> ShardR
     layout = next(layout for layout in FORMATS.values() if layout.suffix == suffix)
     if isinstance(store, LocalStore) or not row.offsets_sha256:
         return layout.open(store.open(row.file), readahead=readahead)
-    offsets = store.open(str(PurePosixPath(row.file).with_suffix(".idx")))
+    offsets = store.open(str(beside(PurePosixPath(row.file))))
     return layout.open(store.open(row.file), offsets=offsets)
 
 

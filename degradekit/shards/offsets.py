@@ -12,13 +12,14 @@ import json
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Literal, cast
 
 from degradekit.codecs import checksum
 from degradekit.errors import ShardError
 from degradekit.shards.summary import canonical_json
 
-__all__ = ["Entry", "Offsets", "Slot", "pack_offsets"]
+__all__ = ["Entry", "Offsets", "Slot", "beside", "pack_offsets"]
 
 MAGIC = b"DGKOFF01"
 ENTRY = struct.Struct("<IHI?" + "QIQBBIIIH" * 2)
@@ -54,6 +55,16 @@ class Entry:
     variant: int
     gt: Slot | None
     lq: Slot | None
+
+
+def beside(shard: PurePath) -> PurePath:
+    """Path of the offset file of a shard.
+
+    Example:
+        >>> str(beside(PurePath("data/shard-000042.parquet")))
+        'data/_shard-000042.idx'
+    """
+    return shard.with_name(f"_{shard.stem}.idx")
 
 
 def pack_offsets(entries: Sequence[Entry], *, first_index: int, shard_bytes: int) -> bytes:

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from degradekit.codecs import checksum
 from degradekit.errors import ShardError
 from degradekit.shards.interface import OffsetsAt, ShardReader
-from degradekit.shards.offsets import Entry, Slot, pack_offsets
+from degradekit.shards.offsets import Entry, Slot, beside, pack_offsets
 from degradekit.shards.parquet_reader import ParquetReader
 from degradekit.shards.summary import Schema, ShardInfo, Summary, canonical_json, normalise
 from degradekit.storage import Blob, LocalBlob, open_blob
@@ -102,8 +102,8 @@ class ParquetFormat:
         """Open a shard; for a local file the offsets are found beside it."""
         blob = open_blob(where)
         if offsets == "beside":
-            beside = blob.path.with_suffix(".idx") if blob.path else None
-            offsets = LocalBlob(beside) if beside and beside.exists() else None
+            found = Path(beside(blob.path)) if blob.path else None
+            offsets = LocalBlob(found) if found and found.exists() else None
         return ParquetReader(blob, offsets)
 
     def damage(self, path: Path) -> str | None:

@@ -118,7 +118,7 @@ def verify_shard(dataset: Dataset, number: int, *, pixels: bool = True) -> list[
         problems.append(str(error))
     offsets_ok = True
     if row.offsets_sha256:
-        name = str(PurePosixPath(row.file).with_suffix(".idx"))
+        name = shard_name(number, ".idx")
         if PurePosixPath(name).name in store.sizes(str(PurePosixPath(name).parent)):
             offsets_ok = _sha256(store.open(name)) == row.offsets_sha256
             if not offsets_ok:

@@ -19,6 +19,7 @@ from degradekit.shards.commit import (
     read_sealed,
     sealed,
     sha256_of,
+    shard_name,
     sweep,
 )
 from degradekit.storage import LocalStore, open_store
@@ -40,8 +41,8 @@ def _files(store):
 
 def test_a_commit_leaves_shard_and_sidecar_and_nothing_else(store, format, records, schema):
     receipt = commit(store, 42, records(70, first=70, dead=(80,)), format=format, schema=schema)
-    suffixes = {"parquet": ["idx", "json", "parquet"], "lmdb": ["json", "lmdb"]}[format]
-    assert _files(store) == [f"data/shard-000042.{suffix}" for suffix in suffixes]
+    suffixes = {"parquet": [".idx", ".json", ".parquet"], "lmdb": [".json", ".lmdb"]}[format]
+    assert _files(store) == [shard_name(42, suffix) for suffix in suffixes]
     file = store.root / receipt.file
     assert (receipt.bytes, receipt.sha256) == (file.stat().st_size, sha256_of(file))
     assert file.stat().st_blocks * 512 >= receipt.bytes, "no sparse file is left behind"
@@ -119,7 +120,7 @@ def test_death_between_any_two_steps_commits_nothing_and_a_rerun_repairs_it(
             commit(store, 1, stream(), format=format, schema=schema)
     assert committed(store) == {0: kept}
     assert committed_numbers(store) == {0}
-    expected = [] if step < 1 else sorted(f"data/shard-000001{s}" for s in (FORMATS[format].suffix, ".idx")[:step])
+    expected = sorted(shard_name(1, suffix) for suffix in (FORMATS[format].suffix, ".idx")[: max(step, 0)])
     assert garbage(store) == expected
     assert sweep(store) == expected
     assert garbage(store) == []
@@ -212,7 +213,7 @@ def test_a_sidecar_without_its_whole_shard_counts_for_nothing(store, format, rec
 
 def test_a_changed_sidecar_is_noticed(store, records, schema):
     receipt = commit(store, 0, records(4), format="lmdb", schema=schema)
-    sidecar = store.root / "data/shard-000000.json"
+    sidecar = store.root / "data/_shard-000000.json"
     text = sidecar.read_text()
     sidecar.write_text(text.replace(f'"bytes": {receipt.bytes}', f'"bytes": {receipt.bytes + 1}'))
     with pytest.raises(ShardError, match=r"shard-000000\.json was changed after it was written"):

@@ -13,6 +13,7 @@ from degradekit.codecs import CODECS, checksum, decode, encode
 from degradekit.errors import ShardError
 from degradekit.shards import FORMATS, PARTS
 from degradekit.shards.commit import summarise
+from degradekit.shards.offsets import beside
 from degradekit.types import EncodedImage, Record, Tombstone
 
 
@@ -25,7 +26,7 @@ def _write(layout, path, records, schema):
     info = layout.write(path, iter(records), schema=schema)
     offsets = layout.offsets(path)
     if offsets is not None:
-        path.with_suffix(".idx").write_bytes(offsets)
+        beside(path).write_bytes(offsets)
     return info
 
 

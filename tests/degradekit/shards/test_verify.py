@@ -11,6 +11,7 @@ from degradekit.shards import FORMATS
 from degradekit.shards.commit import commit, sealed
 from degradekit.shards.dataset import open_dataset
 from degradekit.shards.manifest import BuildFacts, finish
+from degradekit.shards.offsets import beside
 from degradekit.shards.verify import verify_dataset, verify_shard
 from degradekit.storage import open_store
 from degradekit.types import Record
@@ -73,7 +74,7 @@ def test_a_flipped_bit_in_an_image_names_shard_row_sample_and_column(out, format
     dataset.close()
     shard = out / f"data/shard-000000{FORMATS[format].suffix}"
     if not offsets:
-        shard.with_suffix(".idx").unlink(missing_ok=True)
+        beside(shard).unlink(missing_ok=True)
     _flip(shard, shard.read_bytes().index(getattr(record, role).data) + 20)
     problems = verify_shard(open_dataset(out), 0)
     rows = (40, 41) if role == "gt" else (41,)
@@ -121,12 +122,12 @@ def test_truncated_missing_and_swapped_shards_are_named(out, format):
 
 def test_a_damaged_or_missing_offset_file(tmp_path, records, schema):
     build(tmp_path, records(10), schema, format="parquet")
-    offsets = tmp_path / "data/shard-000000.idx"
+    offsets = tmp_path / "data/_shard-000000.idx"
     whole = offsets.read_bytes()
     for place in range(0, len(whole), 97):
         _flip(offsets, place)
         (problem,) = verify_dataset(tmp_path)
-        assert "shard-000000.idx is damaged" in problem
+        assert "_shard-000000.idx is damaged" in problem
         offsets.write_bytes(whole)
     offsets.unlink()
     assert verify_dataset(tmp_path) == []
@@ -135,7 +136,7 @@ def test_a_damaged_or_missing_offset_file(tmp_path, records, schema):
 
 def test_sidecars_quarantine_and_strays_are_checked(out, format):
     suffix = FORMATS[format].suffix
-    sidecar = out / "data/shard-000001.json"
+    sidecar = out / "data/_shard-000001.json"
     text = sidecar.read_text()
     content = json.loads(text)
     content.pop("digest")
