@@ -3,10 +3,29 @@
 from __future__ import annotations
 
 from degradekit.ops.base import Draw, Op
+from degradekit.ops.brightness import Brightness
+from degradekit.ops.channel_shift import ChannelShift
+from degradekit.ops.contrast import Contrast
+from degradekit.ops.gamma import Gamma
+from degradekit.ops.grey import Grey
+from degradekit.ops.hue import Hue
+from degradekit.ops.levels import Levels
+from degradekit.ops.quantise import Quantise
+from degradekit.ops.saturation import Saturation
 
 __all__ = ["DRAWS", "OPS", "Draw", "Op"]
 
-OPS: tuple[type[Op], ...] = ()
+OPS: tuple[type[Op], ...] = (
+    Brightness,
+    ChannelShift,
+    Contrast,
+    Gamma,
+    Grey,
+    Hue,
+    Levels,
+    Quantise,
+    Saturation,
+)
 """Every op that a recipe can name."""
 
 DRAWS: dict[str, type[Draw]] = {op.name: op.draws for op in OPS}
