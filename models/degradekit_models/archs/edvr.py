@@ -15,7 +15,7 @@ from degradekit_models.archs.edvr_alignment import PCDAlignment, TSAFusion, doub
 from degradekit_models.archs.residual import ResidualBlock, residual_stack
 from degradekit_models.errors import ModelError
 
-__all__ = ["EDVR", "EDVRFeatureExtractor", "PredeblurModule"]
+__all__ = ["EDVR", "EDVRFeatureExtractor"]
 
 
 class PredeblurModule(nn.Module):

@@ -1,10 +1,12 @@
+import sys
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
 from degradekit_models.errors import ModelError
-from degradekit_models.ops.deform_conv import DCNv2Pack, deform_conv2d, deform_conv2d_torch
+from degradekit_models.ops.deform_conv import DCNv2Pack, _torchvision_ops, deform_conv2d, deform_conv2d_torch
 
 NAMES = ("x", "offset", "mask", "weight", "bias")
 
@@ -89,6 +91,19 @@ def test_half_precision_positions_are_not_rounded():
     still, full = torch.zeros(1, 2, 1, 3000), torch.ones(1, 1, 1, 3000)
     got = deform_conv2d_torch(x, still.bfloat16(), full, torch.ones(1, 1, 1, 1))
     assert torch.equal(got, x)
+
+
+def test_a_torchvision_of_another_torch_is_reported_and_not_used(tmp_path, monkeypatch):
+    package = tmp_path / "torchvision"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [n for n in sys.modules if n.partition(".")[0] == "torchvision"]:
+        monkeypatch.delitem(sys.modules, name)
+    _torchvision_ops.cache_clear()
+    with pytest.warns(RuntimeWarning, match="nms does not exist"):
+        assert _torchvision_ops() is None
+    _torchvision_ops.cache_clear()
 
 
 def test_shapes_that_do_not_fit_are_refused():
