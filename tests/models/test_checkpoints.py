@@ -29,12 +29,16 @@ def _equal(a, b):
     )
 
 
-@pytest.mark.parametrize("form", ["flat", "params", "params_ema", "state_dict", "module", "compiled", "safetensors"])
+@pytest.mark.parametrize(
+    "form", ["flat", "before 1.6", "params", "params_ema", "state_dict", "module", "compiled", "safetensors"]
+)
 def test_every_container_is_read(tmp_path, net, form):
     state = net.state_dict()
     path = tmp_path / ("net.safetensors" if form == "safetensors" else "net.pth")
     if form == "safetensors":
         save_file(state, path)
+    elif form == "before 1.6":  # the pickle format of the first ESRGAN files
+        torch.save(state, path, _use_new_zipfile_serialization=False)
     elif form in ("flat", "module", "compiled"):
         prefix = {"flat": "", "module": "module.", "compiled": "_orig_mod."}[form]
         torch.save({prefix + k: v for k, v in state.items()}, path)
