@@ -34,8 +34,10 @@ from degradekit.types import FloatImage
 __all__ = [
     "BLOCKS",
     "CHUNK",
+    "FieldName",
     "WordArray",
     "copy_into",
+    "fill_flat_words",
     "fill_normals",
     "fill_words",
     "fma",
@@ -45,6 +47,7 @@ __all__ = [
     "unit",
 ]
 
+FieldName: TypeAlias = tuple[np.uint64, np.uint64]
 WordArray: TypeAlias = npt.NDArray[np.uint32]
 
 BLOCKS = 256
@@ -82,8 +85,8 @@ _SQRT_HALF_BITS = np.int32(0x3F3504F3)
 _SIGN = np.int32(-(2**31))
 
 
-def split_field(field: str) -> tuple[np.uint64, np.uint64]:
-    """Key and stream of a field, as kernels take them.
+def split_field(field: str) -> FieldName:
+    """Philox key and stream (the upper half of the counter) of a field, as kernels take them.
 
     Args:
         field: 32 hex digits.
@@ -117,7 +120,7 @@ def uniform_field(field: str, count: int, *, first: int = 0) -> FloatImage:
         True
     """
     out = np.empty(count, np.float32)
-    _uniform_kernel(*split_field(field), first, out)
+    _uniform_kernel(split_field(field), first, out)
     return out
 
 
@@ -144,7 +147,7 @@ def normal_field(field: str, count: int, *, first: int = 0) -> FloatImage:
         True
     """
     out = np.empty(count, np.float32)
-    _normal_kernel(*split_field(field), first, out)
+    _normal_kernel(split_field(field), first, out)
     return out
 
 
@@ -179,20 +182,22 @@ def _float(typing_context: Any, value: Any) -> Any:
 
 @inline
 def unit(value: np.float32) -> np.float32:
-    """Clip to [0, 1]."""
-    return min(max(value, np.float32(0)), np.float32(1))
+    """Clip to [0, 1]; what is not a number stays so, to be noticed at the end."""
+    if value < np.float32(0):
+        return np.float32(0)
+    return np.float32(1) if value > np.float32(1) else value
 
 
 @inline
-def fill_words(key: np.uint64, stream: np.uint64, block: int | np.uint64, words: WordArray) -> None:
+def fill_words(name: FieldName, block: int | np.uint64, words: WordArray) -> None:
     """Write the words of BLOCKS blocks, ``words[lane, block]``.
 
     Args:
-        key: Philox key.
-        stream: Upper half of the counter.
+        name: From :func:`split_field`.
         block: Index of the first block.
         words: uint32 [4, BLOCKS]. Planar, because each lane is one vector register.
     """
+    key, stream = name
     for i in range(BLOCKS):
         # 64-bit lanes hold 32-bit words: the vector multiplier reads the lower and writes both halves.
         index = np.uint64(block) + np.uint64(i)
@@ -214,19 +219,32 @@ def fill_words(key: np.uint64, stream: np.uint64, block: int | np.uint64, words:
 
 
 @inline
-def fill_normals(
-    key: np.uint64, stream: np.uint64, block: int | np.uint64, words: WordArray, normals: FloatImage
-) -> None:
+def fill_flat_words(name: FieldName, block: int | np.uint64, words: WordArray, flat: WordArray) -> None:
+    """Write CHUNK words in the order of the elements.
+
+    Args:
+        name: From :func:`split_field`.
+        block: Index of the first block.
+        words: Scratch, uint32 [4, BLOCKS].
+        flat: uint32 [CHUNK].
+    """
+    fill_words(name, block, words)
+    for i in range(BLOCKS):
+        for lane in range(4):
+            flat[4 * i + lane] = words[lane, i]
+
+
+@inline
+def fill_normals(name: FieldName, block: int | np.uint64, words: WordArray, normals: FloatImage) -> None:
     """Write CHUNK standard normals, elements 4 block to 4 block + CHUNK - 1.
 
     Args:
-        key: Philox key.
-        stream: Upper half of the counter.
+        name: From :func:`split_field`.
         block: Index of the first block.
         words: Scratch, uint32 [4, BLOCKS].
         normals: float32 [CHUNK].
     """
-    fill_words(key, stream, block, words)
+    fill_words(name, block, words)
     for i in range(BLOCKS):
         radius = _radius(words[0, i])
         cosine, sine = _turn(words[1, i])
@@ -282,23 +300,26 @@ def copy_into(values: FloatImage, out: FloatImage) -> None:
 
 
 @kernel
-def _uniform_kernel(key: np.uint64, stream: np.uint64, first: int, out: FloatImage) -> None:
+def _uniform_kernel(name: FieldName, first: int, out: FloatImage) -> None:
     words = np.empty((4, BLOCKS), np.uint32)
-    uniforms = np.empty(CHUNK, np.float32)
+    flat = np.empty(CHUNK, np.uint32)
     for start in range(-(first % 4), out.size, CHUNK):
-        fill_words(key, stream, (first + start) // 4, words)
-        for i in range(BLOCKS):
-            for lane in range(4):
-                uniforms[4 * i + lane] = np.float32(words[lane, i] >> np.uint32(8)) * np.float32(2.0**-24)
+        fill_flat_words(name, (first + start) // 4, words, flat)
         low, high = max(start, 0), min(start + CHUNK, out.size)
-        copy_into(uniforms[low - start : high - start], out[low:high])
+        _upper_bits(flat[low - start : high - start], out[low:high])
+
+
+@inline
+def _upper_bits(words: WordArray, out: FloatImage) -> None:
+    for i in range(out.size):
+        out[i] = np.float32(words[i] >> np.uint32(8)) * np.float32(2.0**-24)
 
 
 @kernel
-def _normal_kernel(key: np.uint64, stream: np.uint64, first: int, out: FloatImage) -> None:
+def _normal_kernel(name: FieldName, first: int, out: FloatImage) -> None:
     words = np.empty((4, BLOCKS), np.uint32)
     normals = np.empty(CHUNK, np.float32)
     for start in range(-(first % 4), out.size, CHUNK):
-        fill_normals(key, stream, (first + start) // 4, words, normals)
+        fill_normals(name, (first + start) // 4, words, normals)
         low, high = max(start, 0), min(start + CHUNK, out.size)
         copy_into(normals[low - start : high - start], out[low:high])

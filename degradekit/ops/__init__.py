@@ -7,9 +7,11 @@ from degradekit.ops.brightness import Brightness
 from degradekit.ops.channel_shift import ChannelShift
 from degradekit.ops.contrast import Contrast
 from degradekit.ops.gamma import Gamma
+from degradekit.ops.gaussian_noise import GaussianNoise
 from degradekit.ops.grey import Grey
 from degradekit.ops.hue import Hue
 from degradekit.ops.levels import Levels
+from degradekit.ops.poisson_noise import PoissonNoise
 from degradekit.ops.quantise import Quantise
 from degradekit.ops.saturation import Saturation
 
@@ -20,9 +22,11 @@ OPS: tuple[type[Op], ...] = (
     ChannelShift,
     Contrast,
     Gamma,
+    GaussianNoise,
     Grey,
     Hue,
     Levels,
+    PoissonNoise,
     Quantise,
     Saturation,
 )

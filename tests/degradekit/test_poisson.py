@@ -6,12 +6,26 @@ from scipy import special, stats
 
 from degradekit import poisson
 from degradekit.fields import CHUNK, normal_field
-from degradekit.poisson import alias_table, poisson_field
+from degradekit.poisson import alias_table, level_table, poisson_field
 from degradekit.rng import Draws, sample_key
 
 FIELD = Draws(sample_key(0, "cat.png", 0), "degrade.noise1").field("field")
 MANY = 10_000_000
 ALPHA = 1e-4
+
+
+def test_known_answers():
+    # Changing these changes every noisy dataset that was ever built.
+    assert poisson_field("00" * 16, np.float32([0.2, 1, 2, 3.5, 4, 10, 100, 1e6])).tolist() == [
+        0,
+        1,
+        1,
+        3,
+        4,
+        10,
+        108,
+        1000197,
+    ]
 
 
 def constant(rate, count=MANY):
@@ -56,14 +70,43 @@ def test_counts_are_the_quantiles_of_the_normal_field():
     assert difference.mean() < 2e-4
 
 
+def chances(table, bits):
+    """The probability of each column that an alias table stands for, one row a rate."""
+    columns, full = 1 << bits, 1 << (32 - bits)
+    entries = table.reshape(-1, columns).astype(np.int64)
+    accept, alias = entries % full, entries // full
+    found = accept / 2**32
+    for row, other in enumerate(alias):
+        np.add.at(found[row], other, (full - accept[row]) / 2**32)
+    return found
+
+
 def test_alias_table_holds_the_poisson_distribution():
-    entries = alias_table().reshape(32, 32).astype(np.int64)
-    accept, alias = entries & (2**27 - 1), entries >> 27
-    for row in range(32):
-        chance = np.zeros(32)
-        np.add.at(chance, np.arange(32), accept[row] / 2**32)
-        np.add.at(chance, alias[row], (2**27 - accept[row]) / 2**32)
-        assert np.abs(chance - stats.poisson.pmf(np.arange(32), row / 8)).max() < 32 * 2**-32
+    exact = stats.poisson.pmf(np.arange(32), np.arange(32)[:, None] / 8)
+    assert np.abs(chances(alias_table(), 5) - exact).max() < 32 * 2**-32
+
+
+@pytest.mark.parametrize("peak", [1, 2, 64, 128, 256])
+def test_level_tables_hold_the_poisson_distribution(peak):
+    levels = np.arange(256)[:, None]
+    counts = np.arange(256) + np.maximum(levels * peak // 256 - 128, 0)
+    found, exact = chances(level_table(peak), 8), stats.poisson.pmf(counts, levels * peak / 255)
+    assert np.abs(found - exact).max() < 256 * 2**-32
+    assert (found * counts).sum(1) == pytest.approx(levels[:, 0] * peak / 255, abs=1e-5)
+
+
+@pytest.mark.parametrize("peak", [1, 32, 256])
+def test_level_counts_are_drawn_from_the_level_table(peak):
+    # Every word 2^24 k + a with fixed a takes column k of the level's row, so all columns of all levels are visited.
+    levels = np.repeat(np.arange(256, dtype=np.float32), 256).reshape(-1, CHUNK)
+    words = (np.arange(CHUNK, dtype=np.uint32) % 256 << 24) + np.uint32(1 << 23)
+    counts, entries = np.empty(CHUNK, np.float32), np.empty(CHUNK, np.uint32)
+    table = level_table(peak).reshape(256, 256).astype(np.int64)
+    for row in levels:
+        poisson.fill_level_counts(words, row, np.float32(peak), level_table(peak), entries, counts)
+        level, column = row.astype(np.int64), np.arange(CHUNK) % 256
+        taken = np.where(table[level, column] % 2**24 > 1 << 23, column, table[level, column] >> 24)
+        assert np.array_equal(counts, taken + np.maximum(level * peak // 256 - 128, 0))
 
 
 @pytest.mark.parametrize("rate", [1e-6, 0.01, 0.07, 0.1249])
