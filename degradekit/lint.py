@@ -6,6 +6,7 @@ picture, and says what those draws show.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -21,7 +22,9 @@ from degradekit.dist import Const, Dist
 from degradekit.errors import DegradekitError
 from degradekit.graph import Chain, Maybe, Node, OneOf, Repeat, Shuffle, leaves
 from degradekit.nodes import read_yaml
-from degradekit.ops.base import Draw, Op
+from degradekit.ops.base import Draw, Op, at_frame
+from degradekit.ops.gaussian_blur import GaussianBlur, GaussianBlurDraw
+from degradekit.ops.kernels import gaussian
 from degradekit.plan import Plan
 from degradekit.recipe import Recipe, load_recipe, probe_geometry
 from degradekit.rng import Draws, sample_key
@@ -37,6 +40,8 @@ DRAWS = 2000
 TRIALS = 200
 """Draws of each op that are applied to a small picture; a share of a half is known to 7 % (two sigma)."""
 HALF_LEVEL = 0.5 / 255
+CUT = 0.1
+IDLE = "remove the node, or draw it with p"
 MANY, SOME = 0.5, 0.05
 """Shares of draws without effect from which on a step gets a warning, and a note."""
 
@@ -108,6 +113,7 @@ def lint(source: str | Path, *, draws: int = DRAWS, pairs: int = 20, **options: 
         *_pointless_series(recipe),
         *_drawn(recipe, draws),
         *_without_effect(recipe),
+        *_cut_off(recipe),
     ]
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     g = probe_geometry(recipe)
@@ -181,7 +187,7 @@ def _ops(recipe: Recipe) -> dict[str, Op]:
 
 def _path(prefix: str, at: str) -> str:
     """``stage[1]/noise:gaussian`` -> ``degrade.stage.noise.gaussian``: where a step stands in the file."""
-    return f"{prefix}.{re.sub(r'[/:]', '.', re.sub(r'[[][0-9]+[]]', '', at))}"
+    return f"{prefix}.{re.sub(r'[/:]', '.', re.sub(r'\[\d+\]', '', at))}"
 
 
 def _drawn(recipe: Recipe, draws: int) -> Iterator[Finding]:
@@ -200,7 +206,7 @@ def _drawn(recipe: Recipe, draws: int) -> Iterator[Finding]:
             idle[path] += draw.name == "resize" and draw.out_geometry(g).size == g.size
             odd[path] += _splits_chroma(draw, g)
     for path, count in seen.items():
-        yield from _share(path, idle[path] / count, "the image has the size already that it is resized to")
+        yield from _share(path, idle[path] / count, "the image has the size already that it is resized to", IDLE)
         if odd[path]:
             share = odd[path] / count
             yield Finding("info", path, f"in {share:.0%} of draws the size is odd where JPEG halves the chroma")
@@ -247,7 +253,7 @@ def _without_effect(recipe: Recipe) -> Iterator[Finding]:
         draws = [op.draw(Draws(sample_key(recipe.seed, f"trial#{i}", 0), path), g) for i in range(TRIALS)]
         distinct = Counter(draws)
         idle = sum(count for draw, count in distinct.items() if _unchanged(draw, x))
-        yield from _share(path, idle / TRIALS, "it changes no pixel by half a level")
+        yield from _share(path, idle / TRIALS, "it changes no pixel by half a level", IDLE)
 
 
 def _unchanged(draw: Draw, x: FloatImage) -> bool:
@@ -255,9 +261,30 @@ def _unchanged(draw: Draw, x: FloatImage) -> bool:
     return out is x or (out.shape == x.shape and float(np.abs(out - x).max()) < HALF_LEVEL)
 
 
-def _share(path: str, share: float, what: str) -> Iterator[Finding]:
+def _cut_off(recipe: Recipe) -> Iterator[Finding]:
+    """Gaussian blurs whose kernels are too small for their sigma, so that they blur less than the sigma says."""
+    g = probe_geometry(recipe)
+    for path, op in _ops(recipe).items():
+        if not isinstance(op, GaussianBlur):
+            continue
+        draws = [op.draw(Draws(sample_key(recipe.seed, f"trial#{i}", 0), path), g) for i in range(TRIALS)]
+        lost = [_lost_weight(draw) for draw in draws]
+        worst = max(range(TRIALS), key=lost.__getitem__)
+        example = f"size {draws[worst].size} keeps {1 - lost[worst]:.0%} at sigma {draws[worst].sigma_x:.3g}"
+        what = f"the kernel cuts off more than {CUT:.0%} of its Gaussian's weight ({example})"
+        yield from _share(path, sum(loss > CUT for loss in lost) / TRIALS, what, "draw larger sizes")
+
+
+def _lost_weight(draw: GaussianBlurDraw) -> float:
+    """Share of a Gaussian's weight that falls outside its kernel."""
+    sigma_x, sigma_y, rotation = (at_frame(value, 0) for value in (draw.sigma_x, draw.sigma_y, draw.rotation))
+    margin = min(4 * math.ceil(max(sigma_x, sigma_y)), 100)
+    whole = gaussian(draw.size + 2 * margin, sigma_x, sigma_y, rotation)
+    return 1 - float(whole[margin : margin + draw.size, margin : margin + draw.size].sum())
+
+
+def _share(path: str, share: float, what: str, remedy: str) -> Iterator[Finding]:
     """A finding whose weight depends on how often something happens."""
-    if share == 1:
-        yield Finding("warning", path, f"{what}, in every draw: remove the node")
-    elif share >= SOME:
-        yield Finding("warning" if share >= MANY else "info", path, f"in {share:.0%} of draws {what}")
+    if share >= SOME:
+        often = "every draw" if share == 1 else f"{share:.0%} of draws"
+        yield Finding("warning" if share >= MANY else "info", path, f"in {often} {what}; {remedy}")
