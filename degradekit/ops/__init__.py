@@ -7,13 +7,17 @@ from degradekit.ops.brightness import Brightness
 from degradekit.ops.channel_shift import ChannelShift
 from degradekit.ops.contrast import Contrast
 from degradekit.ops.gamma import Gamma
+from degradekit.ops.gaussian_blur import GaussianBlur
 from degradekit.ops.gaussian_noise import GaussianNoise
+from degradekit.ops.generalized_blur import GeneralizedGaussianBlur
 from degradekit.ops.grey import Grey
 from degradekit.ops.hue import Hue
 from degradekit.ops.levels import Levels
+from degradekit.ops.plateau_blur import PlateauBlur
 from degradekit.ops.poisson_noise import PoissonNoise
 from degradekit.ops.quantise import Quantise
 from degradekit.ops.saturation import Saturation
+from degradekit.ops.sinc import Sinc
 
 __all__ = ["DRAWS", "OPS", "Draw", "Op"]
 
@@ -22,13 +26,17 @@ OPS: tuple[type[Op], ...] = (
     ChannelShift,
     Contrast,
     Gamma,
+    GaussianBlur,
     GaussianNoise,
+    GeneralizedGaussianBlur,
     Grey,
     Hue,
     Levels,
+    PlateauBlur,
     PoissonNoise,
     Quantise,
     Saturation,
+    Sinc,
 )
 """Every op that a recipe can name."""
 

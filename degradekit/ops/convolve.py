@@ -18,15 +18,18 @@ see ``benchmarks/``; 6 to 7 times faster than ``cv2.filter2D`` on average and ne
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from degradekit.errors import OpError
 from degradekit.jit import inline, kernel
+from degradekit.ops.base import at_frame, is_held
 from degradekit.ops.panel import MIN_ROW, WIDTH, combine1, combine2, combine3, combine4
-from degradekit.ops.passes import TILE, Passes, prepare, prepare_separable, share
-from degradekit.types import Array, FloatImage
+from degradekit.ops.passes import TILE, Passes, prepare, share
+from degradekit.types import Array, FloatImage, Series
 
-__all__ = ["ERROR", "convolve", "convolve_separable", "fill_row", "mirror", "mirrored_edges"]
+__all__ = ["ERROR", "convolve", "convolve_frames", "fill_row", "mirror", "mirrored_edges"]
 
 ERROR = 0.25 / 255
 """Largest deviation from the exact convolution for an image in [0, 1]."""
@@ -57,34 +60,26 @@ def convolve(x: FloatImage, kernel: Array) -> FloatImage:
     weights = np.ascontiguousarray(kernel, np.float64)
     if weights.ndim != 2 or not all(side % 2 for side in weights.shape):
         raise OpError(f"a kernel of shape {weights.shape} has no centre: both sides must be odd")
-    _check_finite(weights)
+    if not np.isfinite(weights.sum()):
+        raise OpError("a kernel holds values that are not finite: check its sigma, beta or cutoff")
     return _apply(x, prepare(weights, 2 * ERROR), float(weights.sum()))
 
 
-def convolve_separable(x: FloatImage, row: Array, column: Array) -> FloatImage:
-    """Correlate every frame and channel with ``outer(column, row)``.
+def convolve_frames(x: FloatImage, kernel: Callable[..., Array], *numbers: Series) -> FloatImage:
+    """Correlate each frame with ``kernel(*numbers)``, taken at that frame where a number is a series.
 
     Args:
         x: float32 ``[T, H, W, C]``.
-        row: Horizontal taps, odd length; outer taps are dropped where that stays within the error bound.
-        column: Vertical taps, odd length.
+        kernel: Makes ``[ky, kx]`` from the numbers.
+        numbers: Drawn parameters, each for the clip or for each frame.
 
     Returns:
         float32 ``[T, H, W, C]``, not clipped.
-
-    Raises:
-        OpError: A length is even, or a tap is not finite.
     """
-    if len(row) % 2 == 0 or len(column) % 2 == 0:
-        raise OpError(f"taps of lengths {len(column)} and {len(row)} have no centre: both must be odd")
-    across, down = (np.ascontiguousarray(taps, np.float64)[None] for taps in (row, column))
-    _check_finite(across.sum() * down)
-    return _apply(x, prepare_separable(down, across, 2 * ERROR), float(across.sum() * down.sum()))
-
-
-def _check_finite(weights: Array) -> None:
-    if not np.isfinite(weights.sum()):
-        raise OpError("a kernel holds values that are not finite: check its sigma, beta or cutoff")
+    if is_held(*numbers):
+        return convolve(x, kernel(*numbers))
+    frames = (convolve(x[t : t + 1], kernel(*(at_frame(n, t) for n in numbers))) for t in range(len(x)))
+    return np.concatenate(list(frames))
 
 
 def _apply(x: FloatImage, passes: Passes, gain: float) -> FloatImage:

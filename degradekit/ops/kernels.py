@@ -87,7 +87,7 @@ def gaussian(size: int, sigma_x: float, sigma_y: float, rotation: float = 0.0) -
     return _unit_sum(weights)
 
 
-def generalized_gaussian(size: int, sigma_x: float, sigma_y: float, rotation: float = 0.0, *, beta: float) -> Array:
+def generalized_gaussian(size: int, sigma_x: float, sigma_y: float, rotation: float, beta: float) -> Array:
     """Generalized Gaussian exp(-m^beta / 2): flatter and steeper than a Gaussian for beta above 1, peaked below.
 
     Args:
@@ -107,7 +107,7 @@ def generalized_gaussian(size: int, sigma_x: float, sigma_y: float, rotation: fl
     return _unit_sum(np.exp(-0.5 * _distance(size, sigma_x, sigma_y, rotation) ** beta))
 
 
-def plateau(size: int, sigma_x: float, sigma_y: float, rotation: float = 0.0, *, beta: float) -> Array:
+def plateau(size: int, sigma_x: float, sigma_y: float, rotation: float, beta: float) -> Array:
     """Plateau 1 / (1 + m^beta): a flat top with long tails, which the side of the kernel cuts off.
 
     Args:

@@ -18,7 +18,7 @@ import numpy as np
 from degradekit.jit import inline, kernel
 from degradekit.types import Array
 
-__all__ = ["TILE", "Passes", "prepare", "prepare_separable", "share"]
+__all__ = ["TILE", "Passes", "prepare", "share"]
 
 TILE = 4
 """Output rows that the last pass computes together."""
@@ -78,14 +78,6 @@ def prepare(weights: Array, allowance: float) -> Passes:
     return low if rank > 0 and _cost(low) <= _cost(direct) else direct
 
 
-def prepare_separable(column: Array, row: Array, allowance: float) -> Passes:
-    """As :func:`prepare`, for the outer product of a column and a row, float64 ``[1, ky]`` and ``[1, kx]``."""
-    # sum |c r - c' r'| is at most |c| |r - r'| + |r'| |c - c'| in sums of magnitudes, and |r'| is little above |r|.
-    relative = 0.45 * allowance / max(float(np.abs(column).sum() * np.abs(row).sum()), 1e-300)
-    column, row = _shorten(column, relative), _shorten(row, relative)
-    return Passes(column.shape[1] // 2, row.shape[1] // 2, *_separable(column, row))
-
-
 def _cost(passes: Passes) -> float:
     """Cycles for a vector of samples at two multiplications a cycle.
 
@@ -97,20 +89,6 @@ def _cost(passes: Passes) -> float:
         cost += max(1.0, 0.5 * together) * passes.taps.shape[1]
         left -= together
     return cost
-
-
-@kernel
-def _shorten(taps: Array, allowance: float) -> Array:
-    """Drop outer taps, in pairs, worth up to ``allowance`` times all magnitudes, and keep the sum."""
-    size, total = _magnitude(taps), _sum(taps)
-    # Of what may change, the trim takes one part and the gain that restores the sum the other.
-    _, reach, _ = _trim(taps, allowance * size / (1.0 + size / max(abs(total), 1e-300)))
-    centre = taps.shape[1] // 2
-    kept = taps[:, centre - reach : centre + reach + 1].copy()
-    gain = _gain(total, _sum(kept))
-    for i in range(kept.shape[1]):
-        kept[0, i] *= gain
-    return kept
 
 
 @kernel

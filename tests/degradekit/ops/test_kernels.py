@@ -28,18 +28,20 @@ def make(case: dict[str, Any]) -> Array:
     size, kind = case["kernel_size"], case["type"]
     if kind == "sinc":
         return np.pad(kernels.sinc(size, case["cutoff"]), max(0, (case["pad_to"] - size) // 2))
-    shape = (case["sig_x"], case["sig_x"], 0.0) if case["isotropic"] else (case["sig_x"], case["sig_y"], case["theta"])
+    sx, sy, rotation = case["sig_x"], case["sig_y"], case["theta"]
+    if case["isotropic"]:
+        sy, rotation = sx, 0.0
     if kind == "gaussian":
-        return kernels.gaussian(size, *shape)
+        return kernels.gaussian(size, sx, sy, rotation)
     family = {"generalized": kernels.generalized_gaussian, "plateau": kernels.plateau}[kind]
-    return family(size, *shape, beta=case["beta"])
+    return family(size, sx, sy, rotation, case["beta"])
 
 
 def families(size: int, sx: float, sy: float, rotation: float, beta: float) -> list[Array]:
     return [
         kernels.gaussian(size, sx, sy, rotation),
-        kernels.generalized_gaussian(size, sx, sy, rotation, beta=beta),
-        kernels.plateau(size, sx, sy, rotation, beta=beta),
+        kernels.generalized_gaussian(size, sx, sy, rotation, beta),
+        kernels.plateau(size, sx, sy, rotation, beta),
     ]
 
 
@@ -82,7 +84,7 @@ def test_isotropic_kernels_are_the_limit_of_equal_sigmas(size: int, sigma: float
 
 @given(sizes, sigmas, sigmas, angles)
 def test_generalized_gaussian_of_shape_1_is_a_gaussian(size: int, sx: float, sy: float, rotation: float) -> None:
-    general = kernels.generalized_gaussian(size, sx, sy, rotation, beta=1.0)
+    general = kernels.generalized_gaussian(size, sx, sy, rotation, 1.0)
     np.testing.assert_allclose(general, kernels.gaussian(size, sx, sy, rotation), atol=1e-12)
 
 
@@ -97,7 +99,7 @@ def test_a_positive_rotation_turns_the_long_axis_from_x_towards_y() -> None:
 def test_width_of_the_generalized_gaussian(beta: float, factor: float) -> None:
     exact = math.sqrt(2 ** (1 / beta) * math.gamma(2 / beta) / (2 * math.gamma(1 / beta)))
     assert exact == pytest.approx(factor, abs=1e-3)
-    kernel = kernels.generalized_gaussian(201, 5.0, 5.0, beta=beta)
+    kernel = kernels.generalized_gaussian(201, 5.0, 5.0, 0.0, beta)
     assert kernels.effective_sigma(kernel) == pytest.approx(5 * factor, rel=0.01)
 
 
@@ -105,9 +107,9 @@ def test_width_of_the_generalized_gaussian(beta: float, factor: float) -> None:
     ("kernel", "width"),
     [
         (kernels.gaussian(41, 10.0, 10.0), 8.9),
-        (kernels.generalized_gaussian(21, 1.6, 1.6, beta=0.5), 4.18),
-        (kernels.plateau(7, 1.6, 1.6, beta=1.0), 1.65),
-        (kernels.plateau(21, 1.6, 1.6, beta=1.0), 4.03),
+        (kernels.generalized_gaussian(21, 1.6, 1.6, 0.0, 0.5), 4.18),
+        (kernels.plateau(7, 1.6, 1.6, 0.0, 1.0), 1.65),
+        (kernels.plateau(21, 1.6, 1.6, 0.0, 1.0), 4.03),
         (np.full((7, 7), 1 / 49), 2.0),
     ],
 )
@@ -116,7 +118,7 @@ def test_what_the_lattice_leaves_of_a_width(kernel: Array, width: float) -> None
 
 
 def test_plateau_halves_at_sigma() -> None:
-    kernel = kernels.plateau(21, 3.0, 3.0, beta=2.5)
+    kernel = kernels.plateau(21, 3.0, 3.0, 0.0, 2.5)
     assert kernel[10, 13] == pytest.approx(kernel[10, 10] / 2)
 
 
