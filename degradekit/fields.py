@@ -11,7 +11,8 @@ normal    Box-Muller on the words (a, b) of the pair i // 2: u = (a + 1/2) 2^-32
 ========  =============================================================================================
 
 All arithmetic is IEEE float32 with explicit fused multiply-adds and our own polynomials; no libm function is called
-and the compiler has nothing left to contract, so the numbers are the same bits on every machine.
+and the compiler has nothing left to contract, so the numbers are the same bits on every machine (tried: code for
+x86-64 without AVX and FMA, Nehalem, Haswell, Skylake and Emerald Rapids).
 
 Inside a kernel, work in chunks of CHUNK elements: :func:`fill_words` or :func:`fill_normals` into a scratch buffer,
 then a small inlined loop over slices, which is what LLVM vectorises.

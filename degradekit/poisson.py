@@ -39,6 +39,8 @@ _ACCEPT_BITS = np.uint32(27)
 _OTHER_HALF = np.uint64(1 << 63)
 """Block index from which the words of small rates are taken; a field never has so many elements."""
 
+# Least squares against the exact quantiles x (the regularised upper gamma function Q(x, rate) = Phi(z)) at 22 rates
+# from 4 to 10^6 and |z| < 6.8 with weight exp(-z^2 / 4); the first of A and C are the known limits 1/6 and 1/3.
 _LOWEST_S = np.float32(-1.35)  # Q < 1 here for every rate below 27, and s is never so low above
 _A = tuple(
     np.float32(c)
