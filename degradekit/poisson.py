@@ -146,7 +146,8 @@ def _heights(rate: float, lowest: int, columns: int) -> Array:
         height[k] = height[k - 1] * rate / (lowest + k)
     for k in range(mode, 0, -1):
         height[k - 1] = height[k] * (lowest + k) / rate
-    return height * (columns / height.sum())
+    height *= columns / height.sum()
+    return height
 
 
 # ------------------------------------------------------------------------------------------ building blocks
