@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ from degradekit.types import Record, Tombstone
 __all__ = [
     "FOLDER",
     "Receipt",
+    "batched_receipts",
     "commit",
     "committed",
     "committed_numbers",
@@ -175,7 +176,7 @@ def summarise(reader: ShardReader) -> ShardInfo:
 
 
 def committed(store: Store) -> dict[int, Receipt]:
-    """Every committed shard by its number, from the sidecars.
+    """Every committed shard by its number, from the sidecars; all of them in memory.
 
     A sidecar whose shard is missing or has another size counts for nothing: that shard has to be built again.
 
@@ -183,11 +184,27 @@ def committed(store: Store) -> dict[int, Receipt]:
         ShardError: A sidecar is damaged.
     """
     sizes = store.sizes(FOLDER)
-    sidecars = [name for name in sorted(sizes) if (match := _NAME.fullmatch(name)) and match[2] == "json"]
-    with ThreadPoolExecutor(16) as pool:  # an object store answers in tens of milliseconds, whatever the size
-        contents = list(pool.map(lambda name: read_sealed(store, f"{FOLDER}/{name}"), sidecars))
-    receipts = [Receipt.from_json(content) for content in contents]
+    numbers = sorted(committed_numbers(store))
+    receipts = [receipt for some in _batches(store, numbers) for receipt in some]
     return {r.number: r for r in receipts if sizes.get(Path(r.file).name) == r.bytes}
+
+
+def batched_receipts(store: Store, shards: int) -> Iterator[list[Receipt]]:
+    """The receipts of shards 0 to ``shards`` - 1 in order, in lists small enough for memory.
+
+    Raises:
+        ShardError: A sidecar is missing or damaged.
+    """
+    yield from _batches(store, range(shards))
+
+
+def _batches(store: Store, numbers: Sequence[int], size: int = 64) -> Iterator[list[Receipt]]:
+    def read(number: int) -> Receipt:
+        return Receipt.from_json(read_sealed(store, shard_name(number, ".json")))
+
+    with ThreadPoolExecutor(16) as pool:  # an object store answers in tens of milliseconds, whatever the size
+        for first in range(0, len(numbers), size):
+            yield list(pool.map(read, numbers[first : first + size]))
 
 
 def committed_numbers(store: Store) -> set[int]:

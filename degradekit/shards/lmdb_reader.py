@@ -29,6 +29,7 @@ META_KEY = b"__meta__"
 RECORD = struct.Struct("<IIIIIQ")
 """Bytes of head, columns, meta, plan (texts) and LQ, and the checksum of the four texts; the five follow."""
 BLOCK_ROWS = 64
+BLOCK_BYTES = 32 << 20
 
 
 def index_key(index: int) -> bytes:
@@ -187,9 +188,18 @@ class LmdbReader:
         )
 
     def blocks(self, parts: Parts = PARTS) -> Iterator[Block]:
-        """All records in order, in lists of 64."""
-        for start in range(0, len(self), BLOCK_ROWS):
-            yield [self.read(row, parts) for row in range(start, min(start + BLOCK_ROWS, len(self)))]
+        """All records in order, in lists of 64 records or 32 MiB."""
+        block: Block = []
+        size = 0
+        for row in range(len(self)):
+            record = self.read(row, parts)
+            block.append(record)
+            size += len(record.gt.data) + len(record.lq.data) if isinstance(record, Record) else 0
+            if len(block) == BLOCK_ROWS or size >= BLOCK_BYTES:
+                yield block
+                block, size = [], 0
+        if block:
+            yield block
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Identity and typed columns of the whole shard, no pixels.

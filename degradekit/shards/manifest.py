@@ -12,8 +12,8 @@ import hashlib
 import io
 import json
 import platform
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from degradekit.errors import ShardError
-from degradekit.shards.commit import Receipt, committed, publish_bytes, read_sealed, sealed
+from degradekit.shards.commit import (
+    Receipt,
+    batched_receipts,
+    committed_numbers,
+    publish_bytes,
+    read_sealed,
+    sealed,
+    sha256_of,
+)
 from degradekit.shards.summary import Schema, Stats, canonical_json, merge_stats
 from degradekit.storage import Store
 
@@ -60,6 +68,8 @@ class BuildFacts:
         variants: LQs per GT.
         samples: Records, tombstones included.
         schema: Typed columns.
+        options: The recipe's switches as they were set.
+        per_image: Crops per image where they were not the recipe's own number.
     """
 
     recipe: str
@@ -72,6 +82,8 @@ class BuildFacts:
     variants: int
     samples: int
     schema: Schema
+    options: Mapping[str, bool] = field(default_factory=dict)
+    per_image: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,81 +157,103 @@ def finish(store: Store, facts: BuildFacts, *, clock: Mapping[str, Any] | None =
     Raises:
         ShardError: A shard is missing or of another build, or the folder is already a dataset with other content.
     """
-    receipts = _complete(committed(store), facts, store.uri)
-    content = {**_content(receipts, facts), "environment": environment()}
-    if DATASET in store.sizes():
-        before = read_sealed(store, DATASET)
-        if before["dataset_id"] != content["dataset_id"] or before["roots"] != content["roots"]:
-            ids = f"{before['dataset_id']}, this build is {content['dataset_id']}"
-            raise ShardError(f"{store.uri} already is dataset {ids}: build into an empty folder.")
-        return before
-    manifest, quarantine = _manifest(receipts), _quarantine(receipts)
-    files = {MANIFEST: manifest, QUARANTINE: quarantine}
-    content["files"] = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-    if clock is not None:
-        files[CLOCK] = (json.dumps(dict(clock), indent=1) + "\n").encode()
+    _check_complete(committed_numbers(store), facts, store.uri)
     with store.workspace() as folder:
-        for name, data in files.items():
-            publish_bytes(store, folder, data, name)
+        totals = _gather(store, facts, folder)
+        content = {**totals.content(facts), "environment": environment()}
+        if DATASET in store.sizes():
+            before = read_sealed(store, DATASET)
+            if before["dataset_id"] != content["dataset_id"] or before["roots"] != content["roots"]:
+                ids = f"{before['dataset_id']}, this build is {content['dataset_id']}"
+                raise ShardError(f"{store.uri} already is dataset {ids}: build into an empty folder.")
+            return before
+        content["files"] = {name: sha256_of(folder / name) for name in (MANIFEST, QUARANTINE)}
+        for name in (MANIFEST, QUARANTINE):
+            store.publish(folder / name, name)
+        if clock is not None:
+            publish_bytes(store, folder, (json.dumps(dict(clock), indent=1) + "\n").encode(), CLOCK)
         publish_bytes(store, folder, sealed(content), DATASET)
     return content
 
 
-def _complete(receipts: Mapping[int, Receipt], facts: BuildFacts, uri: str) -> list[Receipt]:
-    size = facts.shard_size
-    shards = -(-facts.samples // size)
-    missing = [number for number in range(shards) if number not in receipts]
-    extra = sorted(set(receipts) - set(range(shards)))
+@dataclass(slots=True)
+class _Totals:
+    """What the sidecars add up to; a few hundred bytes for each shard, whatever it holds."""
+
+    files: list[str] = field(default_factory=list)
+    logical: list[str] = field(default_factory=list)
+    stats: dict[str, Stats] = field(default_factory=dict)
+    dead: int = 0
+    bytes: int = 0
+
+    def add(self, receipt: Receipt) -> None:
+        """Count one shard."""
+        self.files.append(receipt.sha256)
+        self.logical.append(receipt.info.logical)
+        self.stats = merge_stats(self.stats, receipt.info.stats)
+        self.dead += len(receipt.info.tombstones)
+        self.bytes += receipt.bytes
+
+    def content(self, facts: BuildFacts) -> dict[str, Any]:
+        """``dataset.json`` but for the environment and the files beside it."""
+        roots = {"files": root(self.files), "logical": root(self.logical)}
+        identity = [facts.recipe_digest, facts.seed, facts.scale, facts.variants, roots["logical"]]
+        counts = {
+            "samples": facts.samples,
+            "ok": facts.samples - self.dead,
+            "tombstones": self.dead,
+            "shards": len(self.files),
+            "bytes": self.bytes,
+        }
+        return {
+            "format_version": VERSION,
+            "dataset_id": hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:16],
+            **{name: value for name, value in asdict(facts).items() if name not in {"schema", "samples"}},
+            "counts": counts,
+            "columns": {name: {"type": kind, **self.stats[name]} for name, kind in facts.schema.items()},
+            "roots": roots,
+        }
+
+
+def _gather(store: Store, facts: BuildFacts, folder: Path) -> _Totals:
+    """Read every sidecar once, a few at a time, and write the manifest and the quarantine into ``folder``."""
+    totals = _Totals()
+    kinds = {"int": pa.int64(), "str": pa.string()}
+    schema = pa.schema([(f.name, kinds[str(f.type)]) for f in fields(ShardRow)])
+    writing = {"compression": "zstd", "write_page_checksum": True}
+    with (
+        (folder / QUARANTINE).open("w", encoding="utf-8") as quarantine,
+        pq.ParquetWriter(folder / MANIFEST, schema, **writing) as manifest,
+    ):
+        for receipts in batched_receipts(store, -(-facts.samples // facts.shard_size)):
+            for receipt in receipts:
+                _check_shard(receipt, facts, store.uri)
+                totals.add(receipt)
+                for dead in receipt.info.tombstones:
+                    line = asdict(dead) | {"shard": Path(receipt.file).name}
+                    quarantine.write(canonical_json(line) + "\n")
+            manifest.write_table(pa.Table.from_pylist([asdict(ShardRow.of(r)) for r in receipts], schema))
+    return totals
+
+
+def _check_complete(numbers: set[int], facts: BuildFacts, uri: str) -> None:
+    shards = -(-facts.samples // facts.shard_size)
+    missing = sorted(set(range(shards)) - numbers)
+    extra = sorted(numbers - set(range(shards)))
     if missing or extra:
         which = f"shards {missing[:8]} are missing" if missing else f"shards {extra[:8]} are too many"
         raise ShardError(f"{uri}: {which} of {shards}; run the build again, or use an empty folder for another plan.")
-    for number in range(shards):
-        info = receipts[number].info
-        rows = min(size, facts.samples - number * size)
-        found = (receipts[number].format, info.first_index, info.rows, sorted(info.stats))
-        if found != (facts.format, number * size, rows, sorted(facts.schema)):
-            detail = f"{found[0]}, {info.rows} rows from index {info.first_index}"
-            raise ShardError(f"{uri}/{receipts[number].file} ({detail}) is of another plan: use an empty folder.")
-    return [receipts[number] for number in range(shards)]
 
 
-def _content(receipts: Sequence[Receipt], facts: BuildFacts) -> dict[str, Any]:
-    roots = {
-        "files": root([receipt.sha256 for receipt in receipts]),
-        "logical": root([receipt.info.logical for receipt in receipts]),
-    }
-    identity = [facts.recipe_digest, facts.seed, facts.scale, facts.variants, roots["logical"]]
-    stats: dict[str, Stats] = {}
-    for receipt in receipts:
-        stats = merge_stats(stats, receipt.info.stats)
-    dead = sum(len(receipt.info.tombstones) for receipt in receipts)
-    counts = {"samples": facts.samples, "ok": facts.samples - dead, "tombstones": dead, "shards": len(receipts)}
-    return {
-        "format_version": VERSION,
-        "dataset_id": hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:16],
-        **{name: value for name, value in asdict(facts).items() if name not in {"schema", "samples"}},
-        "counts": counts | {"bytes": sum(receipt.bytes for receipt in receipts)},
-        "columns": {name: {"type": kind, **stats[name]} for name, kind in facts.schema.items()},
-        "roots": roots,
-    }
-
-
-def _manifest(receipts: Sequence[Receipt]) -> bytes:
-    table = pa.Table.from_pylist([asdict(ShardRow.of(receipt)) for receipt in receipts])
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
-    return sink.getvalue()
+def _check_shard(receipt: Receipt, facts: BuildFacts, uri: str) -> None:
+    info, size = receipt.info, facts.shard_size
+    rows = min(size, facts.samples - receipt.number * size)
+    found = (receipt.format, info.first_index, info.rows, sorted(info.stats))
+    if found != (facts.format, receipt.number * size, rows, sorted(facts.schema)):
+        detail = f"{found[0]}, {info.rows} rows from index {info.first_index}"
+        raise ShardError(f"{uri}/{receipt.file} ({detail}) is of another plan: use an empty folder.")
 
 
 def read_manifest(data: bytes) -> tuple[ShardRow, ...]:
     """The rows of ``manifest.parquet``."""
     return tuple(ShardRow(**row) for row in pq.read_table(io.BytesIO(data)).to_pylist())
-
-
-def _quarantine(receipts: Sequence[Receipt]) -> bytes:
-    def lines() -> Iterator[str]:
-        for receipt in receipts:
-            for tombstone in receipt.info.tombstones:
-                yield canonical_json(asdict(tombstone) | {"shard": Path(receipt.file).name}) + "\n"
-
-    return "".join(lines()).encode()

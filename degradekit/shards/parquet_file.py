@@ -7,7 +7,6 @@ the file; pages carry checksums, values their own xxh3, and row groups are cut b
 
 from __future__ import annotations
 
-import mmap
 import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -30,8 +29,8 @@ __all__ = ["GROUP_BYTES", "GROUP_ROWS", "ParquetFormat"]
 VERSION = 1
 GROUP_ROWS = 64
 """Rows per row group: small enough to hold, large enough to read at full speed (docs/format.md has the table)."""
-GROUP_BYTES = 256 << 20
-"""A row group also ends before its images pass this size, so a builder's memory is bounded for any image."""
+GROUP_BYTES = 32 << 20
+"""A row group also ends before its images pass this size; writing and verifying takes eight times as much memory."""
 GAP = 4096
 """Page headers and empty values between two images never take more bytes than this."""
 
@@ -90,13 +89,10 @@ class ParquetFormat:
         Raises:
             ShardError: A value is not where the layout says, so this pyarrow lays files out otherwise.
         """
-        with (
-            ParquetReader(LocalBlob(path), None) as reader,
-            path.open("rb") as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view,
-        ):
-            entries = list(_entries(reader, view))
-            return pack_offsets(entries, first_index=reader.first_index, shard_bytes=len(view))
+        blob = LocalBlob(path)
+        with ParquetReader(blob, None) as reader:
+            entries = list(_entries(reader, blob))
+            return pack_offsets(entries, first_index=reader.first_index, shard_bytes=blob.size())
 
     def open(self, where: str | Path | Blob, *, offsets: OffsetsAt = "beside", readahead: bool = True) -> ShardReader:
         """Open a shard; for a local file the offsets are found beside it."""
@@ -172,7 +168,7 @@ def _to_row(record: Record | Tombstone, sums: tuple[int, int]) -> dict[str, Any]
     return row | {"status": "ok", "plan": record.plan, "meta": canonical_json(record.meta)} | record.columns
 
 
-def _entries(reader: ParquetReader, view: mmap.mmap) -> Iterator[Entry]:
+def _entries(reader: ParquetReader, blob: LocalBlob) -> Iterator[Entry]:
     for number, block in enumerate(reader.blocks(("gt", "lq"))):
         starts = [reader.chunk_start(number, role) for role in ("gt", "lq")]
         known: dict[bytes | memoryview, int] = {}
@@ -181,9 +177,9 @@ def _entries(reader: ParquetReader, view: mmap.mmap) -> Iterator[Entry]:
                 yield Entry(record.key, record.variant, None, None)
                 continue
             if record.gt.data not in known:
-                known[record.gt.data] = starts[0] = _locate(view, record.gt.data, starts[0], reader.name)
+                known[record.gt.data] = starts[0] = _locate(blob, record.gt.data, starts[0])
                 starts[0] += len(record.gt.data)
-            starts[1] = _locate(view, record.lq.data, starts[1], reader.name)
+            starts[1] = _locate(blob, record.lq.data, starts[1])
             slots = [_slot(record.gt, known[record.gt.data]), _slot(record.lq, starts[1])]
             starts[1] += len(record.lq.data)
             yield Entry(record.key, record.variant, *slots)
@@ -193,13 +189,13 @@ def _slot(image: EncodedImage, offset: int) -> Slot:
     return Slot(offset, len(image.data), checksum(image.data), image.codec, image.dtype, image.shape)
 
 
-def _locate(view: mmap.mmap, value: bytes | memoryview, start: int, name: str) -> int:
-    head = struct.pack("<I", len(value)) + bytes(value[:64])
-    at = view.find(head, start, start + GAP + len(head))
+def _locate(blob: LocalBlob, value: bytes | memoryview, start: int) -> int:
+    head = struct.pack("<I", len(value)) + value[:64]  # a needle as long as an image takes find() a millisecond
+    near = blob.pread(start, GAP + 4 + len(value))
+    at = near.find(head)
     while at >= 0:
-        if view[at + 4 : at + 4 + len(value)] == value:
-            return at + 4
-        at = view.find(head, at + 1, start + GAP + len(head))
-    raise ShardError(
-        f"{name}: an image is not contiguous near byte {start}; this pyarrow lays Parquet out differently."
-    )
+        if near[at + 4 : at + 4 + len(value)] == value:
+            return start + at + 4
+        at = near.find(head, at + 1)
+    where = f"{blob.name}: an image is not contiguous near byte {start}"
+    raise ShardError(f"{where}; this pyarrow lays Parquet out differently.")

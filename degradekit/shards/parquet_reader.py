@@ -44,8 +44,7 @@ class _Handles:
         self.leaves = {meta.row_group(0).column(i).path_in_schema: i for i in range(meta.num_columns)}
         facts = json.loads((meta.metadata or {}).get(b"degradekit", b"{}"))
         self.schema: Schema = dict(facts.get("schema", ()))
-        self.cached: tuple[int, tuple[str, ...]] = (-1, ())
-        self.columns: Columns = {}
+        self.cached: tuple[int, tuple[str, ...], Columns] = (-1, (), {})  # one tuple, so that threads see it whole
         self.typed: list[_Typed] | None = None
 
 
@@ -101,12 +100,14 @@ class ParquetReader:
 
     def _handles(self) -> _Handles:
         if self._open is None or self._open[0] != os.getpid():
-            with _damage(f"{self.name} is no intact Parquet shard"):
-                file = pq.ParquetFile(
-                    self._blob.native(), page_checksum_verification=True, read_dictionary=["gt"], pre_buffer=False
-                )
-            if b"degradekit" not in (file.metadata.metadata or {}):
-                raise ShardError(f"{self.name} is a Parquet file, but none that degradekit wrote.")
+            try:
+                with _damage(f"{self.name} is no intact Parquet shard"):
+                    file = pq.ParquetFile(
+                        self._blob.native(), page_checksum_verification=True, read_dictionary=["gt"], pre_buffer=False
+                    )
+                file.metadata.metadata[b"degradekit"]
+            except (KeyError, TypeError) as error:  # no column gt, no such metadata
+                raise ShardError(f"{self.name} is a Parquet file, but none that degradekit wrote.") from error
             self._open = (os.getpid(), _Handles(file))
         return self._open[1]
 
@@ -193,9 +194,10 @@ class ParquetReader:
             return {}, 0
         handles = self._handles()
         group = bisect_right(handles.starts, row) - 1
-        if handles.cached != (group, names):
-            handles.columns, handles.cached = self._load(group, names), (group, names)
-        return handles.columns, row - handles.starts[group]
+        cached = handles.cached
+        if cached[:2] != (group, names):
+            cached = handles.cached = (group, names, self._load(group, names))
+        return cached[2], row - handles.starts[group]
 
     def _from_group(self, row: int, wanted: frozenset[str]) -> Record | Tombstone:
         columns, at = self._group(row, self._names(wanted))
@@ -211,7 +213,10 @@ class ParquetReader:
         starts = self._handles().starts
         for group, start in enumerate(starts[:-1]):
             columns = self._load(group, self._names(wanted))
-            yield [self._record(columns, at, start + at, wanted) for at in range(len(columns["index"]))]
+            block = [self._record(columns, at, start + at, wanted) for at in range(len(columns["index"]))]
+            del columns
+            yield block
+            del block  # or the next row group would be loaded beside this one
 
     def _names(self, wanted: frozenset[str]) -> tuple[str, ...]:
         typed = tuple(self._handles().schema) if "columns" in wanted else ()

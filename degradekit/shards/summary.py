@@ -154,7 +154,10 @@ class Summary:
             raise ShardError(f"sample {record.key!r}, variant {record.variant} occurs twice or has no name.")
         self._seen.add(identity)
         self._rows += 1
-        self._hash.update(canonical_json(self._line(record, sums)).encode() + b"\n")
+        try:
+            self._hash.update(canonical_json(self._line(record, sums)).encode() + b"\n")
+        except (UnicodeEncodeError, TypeError, ValueError) as error:
+            raise ShardError(f"sample {record.key!r} cannot be stored as JSON: {error}.") from error
 
     def _line(self, record: Record | Tombstone, sums: tuple[int, int]) -> list[Any]:
         identity = [record.index, record.key, record.variant]
