@@ -320,7 +320,7 @@ def _open_folder(store: Store, plan: BuildPlan, *, force: bool) -> set[int]:
     identity = plan.identity()
     if PLAN_FILE in present:
         before = json.loads(store.read(PLAN_FILE))
-        if before == identity:
+        if before == identity and not force:
             sweep(store)
             return committed_numbers(store)
         if not force:

@@ -6,18 +6,23 @@ from degradekit.ops.base import Draw, Op
 from degradekit.ops.brightness import Brightness
 from degradekit.ops.channel_shift import ChannelShift
 from degradekit.ops.contrast import Contrast
+from degradekit.ops.crop import Crop
+from degradekit.ops.flip import Flip
 from degradekit.ops.gamma import Gamma
 from degradekit.ops.gaussian_blur import GaussianBlur
 from degradekit.ops.gaussian_noise import GaussianNoise
 from degradekit.ops.generalized_blur import GeneralizedGaussianBlur
 from degradekit.ops.grey import Grey
 from degradekit.ops.hue import Hue
+from degradekit.ops.jpeg import Jpeg
 from degradekit.ops.levels import Levels
 from degradekit.ops.plateau_blur import PlateauBlur
 from degradekit.ops.poisson_noise import PoissonNoise
 from degradekit.ops.quantise import Quantise
+from degradekit.ops.resize import Resize
 from degradekit.ops.saturation import Saturation
 from degradekit.ops.sinc import Sinc
+from degradekit.ops.unsharp_mask import UnsharpMask
 
 __all__ = ["DRAWS", "OPS", "Draw", "Op"]
 
@@ -25,18 +30,23 @@ OPS: tuple[type[Op], ...] = (
     Brightness,
     ChannelShift,
     Contrast,
+    Crop,
+    Flip,
     Gamma,
     GaussianBlur,
     GaussianNoise,
     GeneralizedGaussianBlur,
     Grey,
     Hue,
+    Jpeg,
     Levels,
     PlateauBlur,
     PoissonNoise,
     Quantise,
+    Resize,
     Saturation,
     Sinc,
+    UnsharpMask,
 )
 """Every op that a recipe can name."""
 
