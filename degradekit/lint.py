@@ -41,7 +41,6 @@ TRIALS = 200
 """Draws of each op that are applied to a small picture; a share of a half is known to 7 % (two sigma)."""
 HALF_LEVEL = 0.5 / 255
 CUT = 0.1
-IDLE = "remove the node, or draw it with p"
 MANY, SOME = 0.5, 0.05
 """Shares of draws without effect from which on a step gets a warning, and a note."""
 
@@ -115,7 +114,8 @@ def lint(source: str | Path, *, draws: int = DRAWS, pairs: int = 20, **options: 
         *_without_effect(recipe),
         *_cut_off(recipe),
     ]
-    findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
+    order = list(_ops(recipe))
+    findings.sort(key=lambda f: (SEVERITIES.index(f.severity), order.index(f.path) if f.path in order else -1))
     g = probe_geometry(recipe)
     costs = measure_cost(recipe, pairs) if pairs else ()
     return Lint(recipe.name, recipe.digest, g.size, tuple(findings), costs)
@@ -187,7 +187,8 @@ def _ops(recipe: Recipe) -> dict[str, Op]:
 
 def _path(prefix: str, at: str) -> str:
     """``stage[1]/noise:gaussian`` -> ``degrade.stage.noise.gaussian``: where a step stands in the file."""
-    return f"{prefix}.{re.sub(r'[/:]', '.', re.sub(r'\[\d+\]', '', at))}"
+    nodes = re.sub(r"\[\d+\]", "", at)
+    return f"{prefix}.{re.sub('[/:]', '.', nodes)}"
 
 
 def _drawn(recipe: Recipe, draws: int) -> Iterator[Finding]:
@@ -206,7 +207,7 @@ def _drawn(recipe: Recipe, draws: int) -> Iterator[Finding]:
             idle[path] += draw.name == "resize" and draw.out_geometry(g).size == g.size
             odd[path] += _splits_chroma(draw, g)
     for path, count in seen.items():
-        yield from _share(path, idle[path] / count, "the image has the size already that it is resized to", IDLE)
+        yield from _share(path, idle[path] / count, "the image has the size already that it is resized to")
         if odd[path]:
             share = odd[path] / count
             yield Finding("info", path, f"in {share:.0%} of draws the size is odd where JPEG halves the chroma")
@@ -253,7 +254,7 @@ def _without_effect(recipe: Recipe) -> Iterator[Finding]:
         draws = [op.draw(Draws(sample_key(recipe.seed, f"trial#{i}", 0), path), g) for i in range(TRIALS)]
         distinct = Counter(draws)
         idle = sum(count for draw, count in distinct.items() if _unchanged(draw, x))
-        yield from _share(path, idle / TRIALS, "it changes no pixel by half a level", IDLE)
+        yield from _share(path, idle / TRIALS, "it changes no pixel by half a level")
 
 
 def _unchanged(draw: Draw, x: FloatImage) -> bool:
@@ -272,7 +273,7 @@ def _cut_off(recipe: Recipe) -> Iterator[Finding]:
         worst = max(range(TRIALS), key=lost.__getitem__)
         example = f"size {draws[worst].size} keeps {1 - lost[worst]:.0%} at sigma {draws[worst].sigma_x:.3g}"
         what = f"the kernel cuts off more than {CUT:.0%} of its Gaussian's weight ({example})"
-        yield from _share(path, sum(loss > CUT for loss in lost) / TRIALS, what, "draw larger sizes")
+        yield from _share(path, sum(loss > CUT for loss in lost) / TRIALS, what, remedy="draw larger sizes")
 
 
 def _lost_weight(draw: GaussianBlurDraw) -> float:
@@ -283,8 +284,13 @@ def _lost_weight(draw: GaussianBlurDraw) -> float:
     return 1 - float(whole[margin : margin + draw.size, margin : margin + draw.size].sum())
 
 
-def _share(path: str, share: float, what: str, remedy: str) -> Iterator[Finding]:
-    """A finding whose weight depends on how often something happens."""
-    if share >= SOME:
-        often = "every draw" if share == 1 else f"{share:.0%} of draws"
-        yield Finding("warning" if share >= MANY else "info", path, f"in {often} {what}; {remedy}")
+def _share(path: str, share: float, what: str, *, remedy: str = "") -> Iterator[Finding]:
+    """A finding whose weight depends on how often something happens; a rare one needs no remedy."""
+    if share == 1:
+        yield Finding("warning", path, f"in every draw {what}; {remedy or 'remove the node'}")
+    elif share >= MANY:
+        yield Finding(
+            "warning", path, f"in {share:.0%} of draws {what}; {remedy or 'give the node another range or a p'}"
+        )
+    elif share >= SOME:
+        yield Finding("info", path, f"in {share:.0%} of draws {what}")
