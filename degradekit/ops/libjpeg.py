@@ -53,8 +53,7 @@ _CB_R, _CB_G = float32(11059 / 65536), float32(21709 / 65536)
 _CR_G, _CR_B = float32(27439 / 65536), float32(5329 / 65536)
 _C_BIAS = float32(128 + 32767 / 65536)
 _R_CR, _G_CB, _G_CR, _B_CB = (float32(k / 65536) for k in (91881, 22554, 46802, 116130))
-_HALF, _WHITE, _UNIT = float32(0.5), float32(255), float32(1 / 255)
-_NEAREST = float32(12582912.0)  # 1.5 * 2^23: adding it leaves a float32 no fractional bits
+_HALF, _WHITE, _THIRD = float32(0.5), float32(255), float32(1 / 765)
 
 
 @lru_cache(maxsize=128)  # 100 qualities; as pure as its argument
@@ -75,8 +74,7 @@ def quantisation_tables(quality: int) -> tuple[Array, Array]:
 def jpeg_round_trip(x: FloatImage, quality: int, subsampling: Subsampling = "4:2:0") -> FloatImage:
     """Encode an image as baseline JPEG and decode it again.
 
-    Samples are clipped to [0, 1] and rounded to 8 bits (halves to even); what comes back are 8-bit samples, as
-    ``float32(sample) * float32(1 / 255)``.
+    Samples are clipped to [0, 1] and rounded to 8 bits (halves up); what comes back are 8-bit samples over 255.
 
     Args:
         x: float32 ``[H, W, 3]`` RGB or ``[H, W, 1]`` grey.
@@ -109,7 +107,7 @@ def jpeg_round_trip(x: FloatImage, quality: int, subsampling: Subsampling = "4:2
 
 def jpeg_round_trip_u8(x: Array, quality: int, subsampling: Subsampling = "4:2:0") -> Array:
     """:func:`jpeg_round_trip` of 8-bit samples, uint8 ``[H, W, 3]`` or ``[H, W, 1]``."""
-    out = jpeg_round_trip(x.astype(np.float32) * float32(1 / 255), quality, subsampling)
+    out = jpeg_round_trip(np.divide(x, float32(255), dtype=np.float32), quality, subsampling)
     levels: Array = np.rint(out * float32(255)).astype(np.uint8)
     return levels
 
@@ -165,7 +163,13 @@ def _from_rgb(x: Array, rows: int, columns: int, luma: Array, chroma: Array) -> 
 @inline
 def _level(v: float32) -> float32:
     """8-bit level of a sample, as a whole float32."""
-    return (min(max(v, float32(0.0)), float32(1.0)) * _WHITE + _NEAREST) - _NEAREST
+    return float32(int32(min(max(v, float32(0.0)), float32(1.0)) * _WHITE + _HALF))
+
+
+@inline
+def _unit(level: float32) -> float32:
+    """``level / 255`` for whole levels up to 255, to the last bit (tried for all) and without dividing."""
+    return (level * float32(3.0)) * _THIRD
 
 
 @inline
@@ -250,7 +254,7 @@ def _triangle(total: Array, bits: int, bias: tuple[int, int], out: Array, p: int
 @inline
 def _sample(v: float32) -> float32:
     """Range-limit and truncate; exact to 2^-16 wherever the clamp does not decide."""
-    return float32(int32(min(max(v, float32(0.0)), _WHITE))) * _UNIT
+    return _unit(float32(int32(min(max(v, float32(0.0)), _WHITE))))
 
 
 @kernel
@@ -270,4 +274,4 @@ def _to_grey(luma: Array, out: Array) -> None:
     for y in range(h):
         start = _start(y, 0, _whole(w))
         for i in range(w):
-            out[y, i] = float32(luma[y & 7, start + i]) * _UNIT
+            out[y, i] = _unit(float32(luma[y & 7, start + i]))

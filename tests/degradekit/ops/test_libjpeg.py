@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from degradekit.apply import quantise, to_float
 from degradekit.ops.libjpeg import SUBSAMPLING, jpeg_round_trip, jpeg_round_trip_u8, quantisation_tables
 from degradekit.types import Array
 
@@ -90,10 +91,19 @@ def test_float_images_are_clipped_rounded_and_come_back_as_levels() -> None:
     x = np.random.default_rng(0).normal(0.5, 0.4, (33, 47, 3)).astype(np.float32)
     before = x.copy()
     y = jpeg_round_trip(x, 60)
-    levels = np.rint(np.clip(x, 0, 1) * np.float32(255)).astype(np.uint8)
     assert np.array_equal(x, before)
     assert y.dtype == np.float32 and y.shape == x.shape
-    assert np.array_equal(y, codec(levels, 60, "4:2:0").astype(np.float32) * np.float32(1 / 255))
+    levels = quantise(x, np.dtype(np.uint8))
+    assert np.array_equal(y, to_float(codec(levels, 60, "4:2:0")))
+
+
+def test_every_level_goes_in_and_out_as_everywhere_else() -> None:
+    """A grey ramp of all levels at quality 100, flat in every block, comes back within the codec's own error."""
+    levels = np.arange(256, dtype=np.uint8).repeat(8)[None, :, None].repeat(8, 0)
+    y = jpeg_round_trip(to_float(levels), 100)
+    assert set(np.unique(y)) <= set(to_float(np.arange(256, dtype=np.uint8)))
+    assert np.array_equal(y, to_float(codec(levels, 100, "4:4:4")))
+    assert len(np.unique(y)) == 256
 
 
 @pytest.mark.parametrize("level", [0, 1, 127, 128, 200, 255])

@@ -1,0 +1,94 @@
+"""JPEG: libjpeg's loss, bit for bit, without the file."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, cast
+
+import numpy as np
+
+from degradekit.dist import Dist, Pick, Within, Words
+from degradekit.errors import OpError
+from degradekit.ops.base import Draw, Op, at_frame
+from degradekit.ops.libjpeg import SUBSAMPLING, Subsampling, jpeg_round_trip
+from degradekit.rng import Draws
+from degradekit.types import FloatImage, Geometry, Series
+
+__all__ = ["Jpeg", "JpegDraw"]
+
+
+@dataclass(frozen=True, slots=True)
+class JpegDraw(Draw):
+    """One encoding and decoding.
+
+    Args:
+        quality: libjpeg quality, whole numbers 1..100, for the clip or for each frame.
+        subsampling: ``4:4:4``, ``4:2:2`` or ``4:2:0``.
+    """
+
+    name: ClassVar[str] = "jpeg"
+
+    quality: Series
+    subsampling: str
+
+    def apply(self, x: FloatImage) -> FloatImage:
+        """Clip, round to 8 bits, compress and decompress every frame.
+
+        Raises:
+            OpError: The clip is neither RGB nor grey.
+        """
+        if x.shape[3] not in (1, 3):
+            raise OpError(f"jpeg: encodes RGB or grey, the clip has {x.shape[3]} channels; convert it before this step")
+        subsampling = cast(Subsampling, self.subsampling)
+        frames = [jpeg_round_trip(frame, int(at_frame(self.quality, t)), subsampling) for t, frame in enumerate(x)]
+        return frames[0][np.newaxis] if len(frames) == 1 else np.stack(frames)
+
+
+class Jpeg(Op):
+    """Compresses as a JPEG file and decompresses, as cameras, messengers and web sites do to every picture.
+
+    Brings 8x8 blocks, ringing at edges and, where chroma is subsampled, colours that bleed over edges. The result is
+    what libjpeg-turbo's default encoder and decoder make (``cv2.imencode`` and ``cv2.imdecode``), bit for bit; the
+    lossless part of the format is left out. A second JPEG in a recipe is a second step.
+
+    Args:
+        quality_range: libjpeg quality 1 to 100; larger is closer to the input. Fractions are rounded, since libjpeg
+            knows whole numbers only; ``{integer: [30, 95]}`` gives both ends their full chance.
+        subsampling: Chroma resolution: ``4:4:4`` (as luma), ``4:2:2`` (half as wide), ``4:2:0`` (half as wide and
+            high, what nearly all software writes), or a choice among them; nothing to a grey clip.
+
+    Shape: ``[T, H, W, C] -> [T, H, W, C]``, C = 1 or 3; every frame is a file of its own.
+
+    Range: float32 sRGB; clipped to [0, 1] and rounded to 8 bits on the way in, 8-bit levels over 255 on the way out.
+
+    Source: ITU-T T.81 (1992); libjpeg's quality scale. Differs from Real-ESRGAN's DiffJPEG, which transposes the luma
+    table, takes any real quality, keeps fractions before and after, and repeats chroma samples.
+
+    Example:
+        >>> from degradekit.rng import Draws, sample_key
+        >>> op = Jpeg.model_validate({"quality_range": {"integer": [30, 95]}})
+        >>> draw = op.draw(Draws(sample_key(0, "cat.png", 0), "jpeg"), Geometry(1, 32, 32))
+        >>> x = np.linspace(0, 1, 32 * 32 * 3, dtype=np.float32).reshape(1, 32, 32, 3)
+        >>> y = draw.apply(x)
+        >>> bool(0 < abs(y - x).max() < 0.1)
+        True
+        >>> bool((JpegDraw.from_json(draw.to_json()).apply(x) == y).all())
+        True
+    """
+
+    name: ClassVar[str] = "jpeg"
+    draws: ClassVar[type[Draw]] = JpegDraw
+
+    quality_range: Annotated[Dist, Within(1, 100)]
+    subsampling: Annotated[Pick, Words(*SUBSAMPLING)] = Pick(("4:2:0",))
+
+    def draw(self, u: Draws, g: Geometry) -> JpegDraw:
+        """Choose quality and subsampling."""
+        quality = self.quality_range.draw(u, "quality", g.t)
+        whole = tuple(map(_whole, quality)) if isinstance(quality, tuple) else _whole(quality)
+        return JpegDraw(whole, self.subsampling.draw(u, "subsampling"))
+
+
+def _whole(quality: float) -> int:
+    return math.floor(quality + 0.5)
