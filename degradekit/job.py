@@ -26,7 +26,7 @@ from degradekit.errors import BuildError, SourceError
 from degradekit.progress import Progress
 from degradekit.recipe import Recipe
 from degradekit.rng import hash64
-from degradekit.shards.commit import FOLDER, committed_numbers, sweep
+from degradekit.shards.commit import FOLDER, committed_numbers, read_sealed, sweep
 from degradekit.shards.manifest import CLOCK, DATASET, MANIFEST, QUARANTINE, BuildFacts, finish
 from degradekit.source import ImageRef, list_images, read_header
 from degradekit.storage import Store, open_store
@@ -281,7 +281,8 @@ def run_build(
         "stages": summary.seconds,
         "peak_rss": summary.peak_rss,
     }
-    content = finish(store, plan.facts(), clock=clock if missing else None)
+    sealed_before = not missing and DATASET in store.sizes()
+    content = read_sealed(store, DATASET) if sealed_before else finish(store, plan.facts(), clock=clock)
     summary.pairs = content["counts"]["ok"]
     summary.tombstones = content["counts"]["tombstones"]
     return summary
