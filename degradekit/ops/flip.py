@@ -12,7 +12,7 @@ from pydantic import Field
 from degradekit.dist import Expression
 from degradekit.ops.base import Draw, Op
 from degradekit.rng import Draws
-from degradekit.types import Affine, Array, FloatImage, Geometry
+from degradekit.types import Affine, FloatImage, Geometry
 
 __all__ = ["Flip", "FlipDraw"]
 
@@ -41,15 +41,19 @@ class FlipDraw(Draw):
         if not (self.horizontal or self.vertical or self.transpose):
             return x
         out = np.empty((len(x), x.shape[2], x.shape[1], x.shape[3]) if self.transpose else x.shape, x.dtype)
+        # OpenCV copies whole pixels: 25 times the speed of numpy on uint8 RGB.
         for frame, moved in zip(x, out, strict=True):
-            moved[:] = self._move(frame).reshape(moved.shape)
+            if not self.transpose:
+                cv2.flip(frame, self._code, moved)
+            elif self.horizontal or self.vertical:
+                cv2.transpose(cv2.flip(frame, self._code), moved)
+            else:
+                cv2.transpose(frame, moved)
         return out
 
-    def _move(self, frame: Array) -> Array:
-        # OpenCV copies whole pixels: 25 times the speed of numpy on uint8 RGB.
-        if self.horizontal or self.vertical:
-            frame = cv2.flip(frame, -1 if self.horizontal and self.vertical else int(self.horizontal))
-        return cv2.transpose(frame) if self.transpose else frame
+    @property
+    def _code(self) -> int:
+        return -1 if self.horizontal and self.vertical else int(self.horizontal)
 
     def out_geometry(self, g: Geometry) -> Geometry:
         """Height and width change places under a transposition."""
