@@ -201,8 +201,12 @@ def _distributions() -> dict[str, Any]:
         "histogram": (numbers, {"weights": numbers}),
     }
     time = {
-        "description": "How it moves over a clip: held, drawn for every frame, or a bounded random walk.",
-        "anyOf": [{"enum": ["hold", "iid"]}, _closed({"walk": number}, required=["walk"])],
+        "description": "How it moves over a clip: held, drawn for every frame, a bounded random walk, or key frames.",
+        "anyOf": [
+            {"enum": ["hold", "iid"]},
+            _closed({"walk": number}, required=["walk"]),
+            _closed({"keyframes": {"type": "integer", "minimum": 1}}, required=["keyframes"]),
+        ],
     }
     return {
         "expression": {"type": "string", "pattern": EXPRESSION, "description": "Arithmetic such as 25/255 or pi/3."},

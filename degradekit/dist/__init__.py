@@ -13,7 +13,7 @@ A recipe may write a number as any of
 ======================================================  ==========================================
 
 and a word as ``bicubic``, ``[area, bilinear, bicubic]`` (equal chances) or ``{area: .5, bicubic: .5}``.
-Every mapping form takes ``over_time: hold | iid | {walk: step}`` for clips.
+Every mapping form takes ``over_time: hold | iid | {walk: step} | {keyframes: frames}`` for clips.
 """
 
 from degradekit.dist.forms import Expression, Within, Words, evaluate, parse_dist, parse_pick
@@ -23,6 +23,7 @@ from degradekit.dist.numbers import (
     Dist,
     Histogram,
     Integer,
+    Keyframes,
     LogUniform,
     Mixture,
     OverTime,
@@ -38,6 +39,7 @@ __all__ = [
     "Expression",
     "Histogram",
     "Integer",
+    "Keyframes",
     "LogUniform",
     "Mixture",
     "OverTime",

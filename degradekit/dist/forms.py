@@ -18,6 +18,7 @@ from degradekit.dist.numbers import (
     Dist,
     Histogram,
     Integer,
+    Keyframes,
     LogUniform,
     Mixture,
     OverTime,
@@ -116,7 +117,12 @@ def _over_time(raw: Any) -> OverTime:
         if step < 0:
             raise ValueError(f"over_time: walk needs a step of 0 or more, not {step:g}")
         return Walk(step)
-    raise ValueError(f"over_time is hold, iid or {{walk: step}}, not {raw!r}")
+    if isinstance(raw, Mapping) and set(raw) == {"keyframes"}:
+        every = raw["keyframes"]
+        if not isinstance(every, int) or isinstance(every, bool) or every < 1:
+            raise ValueError(f"over_time: keyframes needs a whole number of frames, 1 or more, not {every!r}")
+        return Keyframes(every)
+    raise ValueError(f"over_time is hold, iid, {{walk: step}} or {{keyframes: frames}}, not {raw!r}")
 
 
 _FORMS: dict[str, tuple[frozenset[str], Callable[[Any, Mapping[str, Any]], Dist]]] = {
@@ -264,7 +270,13 @@ _NUMBER_SCHEMA: dict[str, Any] = {
                 "p": {"type": "array"},
                 "step": {"type": "integer", "minimum": 1},
                 "weights": {"type": "array"},
-                "over_time": {"anyOf": [{"enum": ["hold", "iid"]}, {"type": "object", "required": ["walk"]}]},
+                "over_time": {
+                    "anyOf": [
+                        {"enum": ["hold", "iid"]},
+                        {"type": "object", "required": ["walk"]},
+                        {"type": "object", "required": ["keyframes"]},
+                    ]
+                },
             },
         },
     ],
@@ -275,6 +287,8 @@ def _whole(dist: Dist, *, odd: bool) -> bool:
     def fits(value: float) -> bool:
         return value == int(value) and (not odd or int(value) % 2 == 1)
 
+    if dist.over_time not in ("hold", "iid") and not isinstance(dist, Integer):
+        return False  # what moves between whole numbers is none; only Integer settles on them
     match dist:
         case Const(value=value):
             return fits(value)

@@ -18,6 +18,7 @@ __all__ = [
     "Dist",
     "Histogram",
     "Integer",
+    "Keyframes",
     "LogUniform",
     "Mixture",
     "OverTime",
@@ -34,7 +35,14 @@ class Walk:
     step: float
 
 
-OverTime: TypeAlias = Literal["hold", "iid"] | Walk
+@dataclass(frozen=True, slots=True)
+class Keyframes:
+    """Drawn at frames 0, ``every``, 2 ``every``, …, and on the straight line between two of them elsewhere."""
+
+    every: int
+
+
+OverTime: TypeAlias = Literal["hold", "iid"] | Walk | Keyframes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +51,8 @@ class Dist(ABC):
 
     Args:
         over_time: ``hold`` draws once for the whole clip, ``iid`` once for every frame, ``Walk(step)`` draws the
-            first frame and lets the others follow. An image (T = 1) always gets one number.
+            first frame and lets the others follow, ``Keyframes(every)`` draws some frames and fills in the others.
+            An image (T = 1) always gets one number. A frame's number does not depend on how many frames follow.
     """
 
     over_time: OverTime = "hold"
@@ -77,21 +86,36 @@ class Dist(ABC):
         """
         if t == 1 or self.over_time == "hold":
             return self.sample(u, name)
-        if self.over_time == "iid":
-            return tuple(self.sample(u, name, i) for i in range(t))
+        match self.over_time:
+            case Walk(step=step):
+                values = self._walk(u, name, t, step)
+            case Keyframes(every=every):
+                keys = [self.sample(u, name, i) for i in range((t - 1) // every + 2)]
+                values = [_between(keys[i // every], keys[i // every + 1], i % every / every) for i in range(t)]
+            case _:
+                return tuple(self.sample(u, name, i) for i in range(t))
+        return tuple(self._settle(value) for value in values)
+
+    def _walk(self, u: Draws, name: str, t: int, step: float) -> list[float]:
         lo, hi = self.support()
-        step = self.over_time.step
         values = [self.sample(u, name)]
         for i in range(1, t):
             moved = values[-1] + step * (2 * u.uniform(f"{name}.walk", i) - 1)
             values.append(min(max(moved, lo), hi))
-        return tuple(values)
+        return values
+
+    def _settle(self, value: float) -> float:
+        """The nearest number that can be drawn."""
+        return value
 
     def _with_time(self, form: dict[str, Any]) -> dict[str, Any]:
-        if isinstance(self.over_time, Walk):
-            form["over_time"] = {"walk": self.over_time.step}
-        elif self.over_time != "hold":
-            form["over_time"] = self.over_time
+        match self.over_time:
+            case Walk(step=step):
+                form["over_time"] = {"walk": step}
+            case Keyframes(every=every):
+                form["over_time"] = {"keyframes": every}
+            case "iid":
+                form["over_time"] = "iid"
         return form
 
 
@@ -188,6 +212,9 @@ class Integer(Dist):
         """(low, high)."""
         return self.low, self.high
 
+    def _settle(self, value: float) -> int:
+        return self.low + self.step * math.floor((value - self.low) / self.step + 0.5)
+
     def to_json(self) -> Any:
         """``{integer: [low, high], step: step}``."""
         return self._with_time({"integer": [self.low, self.high], "step": self.step})
@@ -203,6 +230,8 @@ class Choice(Dist):
     def __post_init__(self) -> None:
         if not self.values:
             raise ValueError("choice needs at least one value")
+        if self.over_time not in ("hold", "iid"):
+            raise ValueError("choice has nothing between its values: over_time is hold or iid there")
         _check_p(self.p, len(self.values))
 
     def sample(self, u: Draws, name: str, index: int = 0) -> float:
@@ -308,6 +337,10 @@ class Pick:
         if len(self.words) == 1:
             return self.words[0]
         return dict(zip(self.words, self.p, strict=True)) if self.p else list(self.words)
+
+
+def _between(a: float, b: float, share: float) -> float:
+    return min(max(a + (b - a) * share, min(a, b)), max(a, b))
 
 
 def _ordered(low: float, high: float) -> None:

@@ -18,8 +18,10 @@ from degradekit.dist import (
     Dist,
     Histogram,
     Integer,
+    Keyframes,
     LogUniform,
     Mixture,
+    OverTime,
     Pick,
     Uniform,
     Walk,
@@ -45,6 +47,7 @@ FORMS = [
     ({"histogram": [0, 1, 4], "weights": [1, 3]}, Histogram((0, 1, 4), (1, 3))),
     ({"uniform": [0, 1], "over_time": "iid"}, Uniform(0, 1, over_time="iid")),
     ({"uniform": [0, 1], "over_time": {"walk": "1/50"}}, Uniform(0, 1, over_time=Walk(0.02))),
+    ({"integer": [1, 9], "step": 2, "over_time": {"keyframes": 4}}, Integer(1, 9, 2, over_time=Keyframes(4))),
 ]
 
 
@@ -104,8 +107,32 @@ def test_over_time() -> None:
     assert 0 <= min(walk) <= max(walk) <= 1
 
 
-def test_an_iid_frame_does_not_depend_on_the_clip_length() -> None:
-    dist = Uniform(0, 1, over_time="iid")
+@given(st.integers(1, 12), st.integers(2, 40), st.integers(0, 10**6))
+def test_between_key_frames_numbers_lie_on_a_straight_line(every: int, t: int, i: int) -> None:
+    dist = Uniform(-2, 5, over_time=Keyframes(every))
+    values = dist.draw(draws(i), "x", t=t)
+    assert isinstance(values, tuple)
+    assert len(values) == t
+    for k in range(0, t, every):
+        assert values[k] == dist.sample(draws(i), "x", k // every)
+    bends = np.diff(values, n=2)
+    assert np.abs(np.delete(bends, np.s_[every - 1 :: every])).max(initial=0) < 1e-12
+    assert every > 1 or values == Uniform(-2, 5, over_time="iid").draw(draws(i), "x", t=t)
+
+
+def test_whole_numbers_stay_whole_while_they_move() -> None:
+    for over_time in (Keyframes(7), Walk(4)):
+        values = Integer(7, 21, 2, over_time=over_time).draw(draws(0), "x", t=40)
+        assert isinstance(values, tuple)
+        assert set(values) <= set(range(7, 22, 2))
+        assert len(set(values)) > 2
+        assert np.abs(np.diff(values)).max() <= 14
+    assert isinstance(Integer(7, 21, 2, over_time=Keyframes(7)).draw(draws(0), "x"), int)
+
+
+@pytest.mark.parametrize("over_time", ["iid", Walk(0.1), Keyframes(4)])
+def test_a_frame_does_not_depend_on_the_clip_length(over_time: OverTime) -> None:
+    dist = Uniform(0, 1, over_time=over_time)
     short, long = dist.draw(draws(1), "x", t=3), dist.draw(draws(1), "x", t=9)
     assert isinstance(short, tuple)
     assert isinstance(long, tuple)
@@ -135,7 +162,10 @@ BAD = [
     ({"choice": [1, 2], "p": [1]}, "1 probabilities for 2"),
     ({"choice": [1, 2], "p": [1.5, -0.5]}, "0 or more, not -0.5"),
     ({"histogram": [0, 1], "weights": [1, 2]}, "rising edges"),
-    ({"uniform": [0, 1], "over_time": "sometimes"}, "over_time is hold, iid or"),
+    ({"uniform": [0, 1], "over_time": "sometimes"}, "over_time is hold, iid, "),
+    ({"uniform": [0, 1], "over_time": {"keyframes": 0}}, "1 or more, not 0"),
+    ({"uniform": [0, 1], "over_time": {"keyframes": 2.5}}, "whole number of frames"),
+    ({"choice": [1, 2], "over_time": {"walk": 1}}, "nothing between its values"),
     ([1, 2, 3], "two ends"),
     ("__import__('os')", "is not a number"),
     ("1/0", "is not a number"),
@@ -161,7 +191,8 @@ def test_within_checks_the_whole_support() -> None:
     odd = Within(1, 51, odd=True)
     for form in (21, {"integer": [7, 21], "step": 2}, {"choice": [7, 9]}, {"mixture": [3, 5]}):
         odd(form)
-    for form in (20, [7, 21], {"integer": [7, 21]}, {"choice": [7, 8]}):
+    moving = {"mixture": [3, 5], "over_time": {"keyframes": 2}}
+    for form in (20, [7, 21], {"integer": [7, 21]}, {"choice": [7, 8]}, moving):
         with pytest.raises(ValueError, match="odd whole numbers"):
             odd(form)
 

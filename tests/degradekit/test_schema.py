@@ -100,6 +100,7 @@ NUMBERS: list[Any] = [
     {"histogram": [0.1, 1, 2], "weights": [1, 3]},
     {"uniform": [0.2, 3], "over_time": "iid"},
     {"uniform": [0.2, 3], "over_time": {"walk": 0.1}},
+    {"uniform": [0.2, 3], "over_time": {"keyframes": 5}},
 ]
 
 
