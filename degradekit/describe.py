@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from degradekit.graph import Step, place
 from degradekit.ops.base import Draw
 from degradekit.plan import Plan
 from degradekit.table import align
-from degradekit.types import Affine, Geometry, Record
+from degradekit.types import Affine, Geometry, Record, Scalar
 
 __all__ = [
     "caption",
@@ -86,7 +86,7 @@ def describe_alignment(grid: Affine) -> str:
 def describe_record(record: Record) -> list[str]:
     """A stored pair in words: where it comes from, how it is stored, and its plan step by step."""
     plan = Plan.from_json(record.plan)
-    facts = [(name, number(value)) for name, value in record.meta.items()]
+    facts = _source_facts(record.meta)
     images = [
         (name, f"{'x'.join(map(str, image.shape[1:]))} {image.dtype}, {len(image.data) / 1000:.1f} kB {image.codec}")
         for name, image in (("GT", record.gt), ("LQ", record.lq))
@@ -113,21 +113,38 @@ def record_json(record: Record) -> dict[str, Any]:
     }
 
 
-def caption(step: Step) -> tuple[str, str]:
-    """A step in the space of a caption: its place, then op and numbers; what is off is left out.
+def caption(step: Step) -> tuple[str, list[str]]:
+    """A step in the space of a caption: its place, and its op and numbers as phrases that belong on one line each.
 
-    So are a parameter that repeats the one before it (``sigma_y`` of a round blur) and an op that its place names
-    (``jpeg`` at ``jpeg1``).
+    What is off or 0 is left out, and so are a number that repeats the one before it (``sigma_y`` of a round blur) and
+    an op that its place names (``jpeg`` at ``jpeg1``).
     """
     where = place(step.at)
     named = re.sub(r"[\d\[\]]+$", "", where.rpartition(".")[2]) == step.draw.name
-    words = [] if named else [step.draw.name]
+    phrases = [] if named else [step.draw.name]
+    shown = parameters(step.draw)
+    if "h" in shown and "w" in shown:
+        phrases.append(f"{shown.pop('h')}x{shown.pop('w')}")
     before = ""
-    for name, value in parameters(step.draw).items():
-        if value not in ("no", before):
-            words.append(name if value == "yes" else f"{name} {value}")
+    for name, value in shown.items():
+        if isinstance(getattr(step.draw, name), str):
+            phrases.append(value)
+        elif value not in ("no", "0", before):
+            phrases.append(name if value == "yes" else f"{name} {value}")
         before = value
-    return where, " ".join(words)
+    return where, phrases or ["none"]
+
+
+def _source_facts(meta: Mapping[str, Scalar]) -> list[tuple[str, str]]:
+    """Source and window on a line each; facts that are not known here on lines of their own."""
+    rest = dict(meta)
+    rows = []
+    if {"source", "source_h", "source_w"} <= rest.keys():
+        rows.append(("source", f"{rest.pop('source')}, {rest.pop('source_h')}x{rest.pop('source_w')} px"))
+    if {"y", "x", "h", "w"} <= rest.keys():
+        y, x, h, w = (rest.pop(name) for name in ("y", "x", "h", "w"))
+        rows.append(("window", f"{h}x{w} px at row {y}, column {x}"))
+    return [*rows, *((name, number(value)) for name, value in rest.items())]
 
 
 def _linear(x: float, y: float, offset: float) -> str:

@@ -111,7 +111,7 @@ def estimate(plan: BuildPlan, *, workers: int | None = None) -> str:
     found = measure(plan)
     lines = [
         f"would build {found.pairs} pairs ({found.gts} GTs of {found.images} images, "
-        f"{plan.spec.variants} LQ each) in {found.shards} shards at {plan.spec.out}",
+        f"{plan.spec.variants} LQ each) in {found.shards} shard{'s' * (found.shards > 1)} at {plan.spec.out}",
         f"from {found.tried} pairs tried here, nothing was written:",
         *align(_costs(found, workers)),
         "time by stage:",

@@ -44,14 +44,14 @@ class Cell:
         gt: uint8 ``[h, w, 3]``, at most ``TILE`` px.
         lq: uint8 of the same size, enlarged without smoothing.
         labels: What stands under GT and under LQ.
-        steps: Place, and op with numbers, of every step.
+        steps: Place of every step, and what it did as phrases that are not broken over lines.
     """
 
     title: str
     gt: Array
     lq: Array
     labels: tuple[str, str]
-    steps: tuple[tuple[str, str], ...]
+    steps: tuple[tuple[str, list[str]], ...]
 
 
 def contact_sheet(dataset: Dataset, count: int = 12) -> Image.Image:
@@ -106,7 +106,7 @@ def render(title: str, facts: str, cells: Sequence[Cell]) -> Image.Image:
     small, medium, large = (ImageFont.load_default(size=size) for size in (13, 15, 28))
     columns = min(COLUMNS, len(cells))
     width = 2 * MARGIN + columns * CARD + (columns - 1) * GUTTER
-    head = _wrap(facts, medium, width - 2 * MARGIN)
+    head = _wrap(facts.split(), medium, width - 2 * MARGIN)
     texts = [_columns(cell.steps, small) for cell in cells]
     heights = [_height(cell, text) for cell, text in zip(cells, texts, strict=True)]
     rows = [max(heights[i : i + columns]) for i in range(0, len(cells), columns)]
@@ -148,11 +148,11 @@ def _height(cell: Cell, text: Sequence[Lines]) -> int:
     return 2 * PAD + 28 + int(cell.gt.shape[0]) + 36 + LINE * lines
 
 
-def _columns(steps: Sequence[tuple[str, str]], font: Font) -> tuple[Lines, Lines]:
+def _columns(steps: Sequence[tuple[str, list[str]]], font: Font) -> tuple[Lines, Lines]:
     """Steps as lines of (place, words), wrapped to the width of a tile and divided into two columns of like height."""
     blocks: list[Lines] = []
-    for place, words in steps:
-        first, *more = _wrap(f"{place} {words}", font, TILE, hanging=GAP)
+    for place, phrases in steps:
+        first, *more = _wrap([place, *phrases], font, TILE, hanging=GAP)
         blocks.append([(place, first.removeprefix(place).strip()), *(("", line) for line in more)])
     total, left = sum(map(len, blocks)), 0
     split = 0
@@ -162,13 +162,13 @@ def _columns(steps: Sequence[tuple[str, str]], font: Font) -> tuple[Lines, Lines
     return [*chain.from_iterable(blocks[:split])], [*chain.from_iterable(blocks[split:])]
 
 
-def _wrap(text: str, font: Font, width: int, *, hanging: int = 0) -> list[str]:
-    """Lines of whole words no wider than ``width`` px; all but the first are ``hanging`` px narrower."""
+def _wrap(phrases: Sequence[str], font: Font, width: int, *, hanging: int = 0) -> list[str]:
+    """Lines of whole phrases no wider than ``width`` px; all but the first are ``hanging`` px narrower."""
     lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
+    for phrase in phrases:
+        longer = f"{lines[-1]} {phrase}".strip()
         if lines[-1] and _length(longer, font) > width - (hanging if len(lines) > 1 else 0):
-            lines.append(word)
+            lines.append(phrase)
         else:
             lines[-1] = longer
     return lines

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from degradekit.describe import caption, describe_alignment, describe_plan, describe_record, parameters, record_json
+from degradekit.graph import Step
+from degradekit.ops.flip import FlipDraw
 from degradekit.plan import Plan
 from degradekit.recipe import load_recipe
 from degradekit.shards.dataset import open_dataset
@@ -34,15 +37,21 @@ def test_changes_of_size_are_told_and_chain_up(small_recipe: Path) -> None:
         sizes = [line.rpartition(", ")[2].split(" -> ") for line in describe_plan(plan(small_recipe, i)) if "x" in line]
         changes = [size for size in sizes[2:] if len(size) == 2]
         assert changes[-1][1] == "16x16"
-        assert all(before[1] == after[0] for before, after in zip(changes, changes[1:], strict=False))
+        assert all(before[1] == after[0] for before, after in pairwise(changes))
 
 
 def test_captions_leave_out_what_says_nothing(small_recipe: Path) -> None:
     steps = {step.at: step for step in plan(small_recipe).degrade}
-    place, words = caption(steps["jpeg1"])
-    assert place == "jpeg1" and "jpeg" not in words.split() and "quality" in words
-    assert caption(steps["blur1"])[1].startswith("gaussian_blur size")
-    assert " no" not in f" {words} "
+    place, (quality, subsampling) = caption(steps["jpeg1"])
+    assert place == "jpeg1" and quality.startswith("quality ") and subsampling == "4:2:0"
+    op, size, sigma = caption(steps["blur1"])[1]
+    assert (op, size.split()[0], sigma.split()[0]) == ("gaussian_blur", "size", "sigma_x")
+    assert caption(steps["resize2"])[1] == ["16x16", "bicubic"]
+
+
+def test_a_caption_says_when_nothing_was_done() -> None:
+    assert caption(Step("flip", FlipDraw(False, False, False))) == ("flip", ["none"])
+    assert caption(Step("flip", FlipDraw(True, False, False))) == ("flip", ["horizontal"])
 
 
 def test_an_alignment_is_an_equation() -> None:

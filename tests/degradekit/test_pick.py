@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import pytest
@@ -64,6 +64,6 @@ def test_a_spread_is_even_and_without_repetition(gts: int, variants: int, count:
     assert len(set(chosen)) == len(chosen) == min(count, gts * variants)
     if count <= gts:
         groups = [index // variants for index in chosen]
-        steps = [b - a for a, b in zip(groups, groups[1:], strict=False)]
+        steps = [b - a for a, b in pairwise(groups)]
         assert not steps or max(steps) - min(steps) <= 1
         assert {index % variants for index in chosen} == set(range(min(variants, count)))

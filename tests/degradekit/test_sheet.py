@@ -78,14 +78,15 @@ def test_one_pair_makes_one_column(record: Record) -> None:
 
 
 def test_text_of_a_card_stays_on_its_card() -> None:
-    steps = tuple((f"stage{i}.noise", "gaussian_noise sigma 0.1234 " * 4) for i in range(12))
+    steps = tuple((f"stage{i}.noise", ["gaussian_noise", "sigma 0.1234"] * 4) for i in range(12))
     tile = np.zeros((TILE, TILE, 3), np.uint8)
     cell = Cell("key " * 60, tile, tile, ("GT", "LQ"), steps)
     pixels = np.asarray(render("title", "facts", [cell]))
     edge = pixels[:, MARGIN + CARD + 1 :]
     assert (edge == edge[0, 0]).all()
     assert (pixels[-MARGIN + 1 :] == pixels[-1, -1]).all()
-    assert len(np.unique(pixels[-MARGIN - 20 : -MARGIN - 1, MARGIN + 1 : MARGIN + CARD].reshape(-1, 3), axis=0)) == 1
+    bottom = pixels[-MARGIN - 20 : -MARGIN - 1, MARGIN + 12 : MARGIN + CARD - 12]
+    assert (bottom == bottom[0, 0]).all()
 
 
 def test_a_dataset_without_pairs_is_refused(dataset: Dataset) -> None:
@@ -99,16 +100,16 @@ def test_a_dataset_without_pairs_is_refused(dataset: Dataset) -> None:
         contact_sheet(Dead(dataset.store, dataset.info, dataset.shards), 3)
 
 
-@given(text=st.lists(words, max_size=30), width=st.integers(250, 600))
-def test_wrapped_lines_keep_the_words_and_the_width(text: list[str], width: int) -> None:
-    lines = _wrap(" ".join(text), FONT, width, hanging=12)
-    assert " ".join(lines).split() == " ".join(text).split()
+@given(phrases=st.lists(words, max_size=30), width=st.integers(250, 600))
+def test_wrapped_lines_keep_the_phrases_and_the_width(phrases: list[str], width: int) -> None:
+    lines = _wrap(phrases, FONT, width, hanging=12)
+    assert " ".join(lines).strip() == " ".join(phrases)
     for i, line in enumerate(lines):
-        assert FONT.getlength(line) <= width - 12 * (i > 0) + 0.5 or len(line.split()) == 1
+        assert FONT.getlength(line) <= width - 12 * (i > 0) + 0.5 or line in phrases
 
 
-@given(steps=st.lists(st.tuples(words, st.lists(words, max_size=8).map(" ".join)), max_size=14))
-def test_columns_hold_every_step_once_and_are_of_like_height(steps: list[tuple[str, str]]) -> None:
+@given(steps=st.lists(st.tuples(words, st.lists(words, max_size=8)), max_size=14))
+def test_columns_hold_every_step_once_and_the_left_is_not_shorter(steps: list[tuple[str, list[str]]]) -> None:
     left, right = _columns(steps, FONT)
     assert [place for place, _ in left + right if place] == [place for place, _ in steps]
     assert len(left) >= len(right)
