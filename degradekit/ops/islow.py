@@ -8,8 +8,8 @@ Lanes are neighbouring blocks. Four samples of a block row are one 32-bit word, 
 at once, and no transposition is needed on the way in or out.
 
 Nothing overflows or saturates, for any image and any table: with samples within 128 of the middle and every coefficient
-off by at most half a step of 255, sums before the last rounding stay below 2^28, and what libjpeg's vector code keeps in
-16 bits between the passes below 2^13.
+off by at most half a step of 255, sums before the last rounding stay below 2^28, and what libjpeg's vector code keeps
+in 16 bits between the passes stays below 2^13.
 
 Source: C. Loeffler, A. Ligtenberg, G. S. Moschytz, "Practical fast 1-D DCT algorithms with 11 multiplications",
 ICASSP 1989; ITU-T T.81 (1992), annex A.3 and figure 8 of the paper.
