@@ -33,7 +33,9 @@ def find(dataset: Dataset, key: str, variant: int | None = None) -> list[int]:
     if indices:
         return indices
     if variant is not None and dataset.find(key, 0) is not None:
-        raise DegradekitError(f"{key} has no variant {variant} in {dataset.store.uri}; it has 0 to {variants - 1}")
+        raise DegradekitError(
+            f"{key} has no variant {variant} in {dataset.store.uri}; each GT has {variants} from 0 on"
+        )
     near = nearest_keys(dataset, key)
     remedy = f"did you mean {' or '.join(near)}?" if near else "list the keys with degradekit inspect"
     raise DegradekitError(f"{dataset.store.uri} has no sample {key!r}; {remedy}")

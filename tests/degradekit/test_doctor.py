@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from importlib import metadata
 from pathlib import Path
 
@@ -72,3 +73,9 @@ def test_a_closed_folder_and_a_full_disk_are_told(tmp_path: Path, monkeypatch: p
 def test_an_unknown_scheme_fails() -> None:
     check = examine("nowhere://bucket/set")[-1]
     assert (check.name, check.state) == ("out", "fail") and "nowhere" in check.found
+
+
+@pytest.mark.ray
+def test_ray_runs_a_task() -> None:
+    check = by_name(examine(ray=True))["ray"]
+    assert check.state == "ok" and f"ran a task on {platform.node()}" in check.found
