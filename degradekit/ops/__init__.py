@@ -7,6 +7,7 @@ from degradekit.ops.brightness import Brightness
 from degradekit.ops.channel_shift import ChannelShift
 from degradekit.ops.contrast import Contrast
 from degradekit.ops.crop import Crop
+from degradekit.ops.dither import Dither
 from degradekit.ops.flip import Flip
 from degradekit.ops.gamma import Gamma
 from degradekit.ops.gaussian_blur import GaussianBlur
@@ -16,6 +17,7 @@ from degradekit.ops.grey import Grey
 from degradekit.ops.hue import Hue
 from degradekit.ops.jpeg import Jpeg
 from degradekit.ops.levels import Levels
+from degradekit.ops.palette import Palette
 from degradekit.ops.plateau_blur import PlateauBlur
 from degradekit.ops.poisson_noise import PoissonNoise
 from degradekit.ops.quantise import Quantise
@@ -31,6 +33,7 @@ OPS: tuple[type[Op], ...] = (
     ChannelShift,
     Contrast,
     Crop,
+    Dither,
     Flip,
     Gamma,
     GaussianBlur,
@@ -40,6 +43,7 @@ OPS: tuple[type[Op], ...] = (
     Hue,
     Jpeg,
     Levels,
+    Palette,
     PlateauBlur,
     PoissonNoise,
     Quantise,

@@ -21,6 +21,13 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "channel_shift": [{"shift_range": ["-20/255", "20/255"]}],
     "contrast": [{"factor_range": [0.5, 1.5]}],
     "crop": [{"size": 24}],
+    "dither": [
+        {
+            "levels_range": {"choice": [2, 4]},
+            "method": ["bayer4", "floyd_steinberg", "jarvis"],
+            "scan": ["raster", "serpentine"],
+        }
+    ],
     "flip": [{"horizontal": 0.5, "vertical": 0.5, "transpose": 0.5}],
     "gamma": [
         {"exponent_range": {"log_uniform": [0.5, 2]}},
@@ -44,6 +51,9 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "hue": [{"turn_range": [-0.1, 0.1]}],
     "jpeg": [{"quality_range": [30, 95]}, {"quality_range": 75, "subsampling": ["4:4:4", "4:2:2", "4:2:0"]}],
     "levels": [{"black_range": [0, 0.2], "white_range": [0.8, 1], "out_black_range": [0, 0.1]}],
+    "palette": [
+        {"colours_range": {"choice": [16, 256]}, "method": ["median_cut", "k_means"], "dither": ["none", "sierra"]}
+    ],
     "plateau_blur": [{"size_range": 11, "sigma_x_range": [0.5, 3], "beta_range": [1, 2]}],
     "poisson_noise": [
         {"form": "content", "scale_range": [0.05, 3], "grey_probability": 0.4},
