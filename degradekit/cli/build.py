@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     """Build; 0 when every wanted pair was made, 1 when some failed."""
     from degradekit.cli.options import recipe_options
     from degradekit.codecs import DEFAULT_CODEC
-    from degradekit.job import plan_build, run_build
+    from degradekit.job import TooManyFailures, plan_build, run_build
     from degradekit.progress import Progress
     from degradekit.recipe import load_recipe
 
@@ -70,6 +70,9 @@ def run(args: argparse.Namespace) -> int:
             max_failures=args.max_failures,
         )
         state = "done"
+    except TooManyFailures as error:
+        print(f"degradekit: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         state = "stopped"
         print("degradekit: stopped; finished shards are kept, the same command goes on where it was", file=sys.stderr)
