@@ -208,10 +208,10 @@ def _readers() -> Iterator[Check]:
 def _ray(*, start: bool) -> Iterator[Check]:
     version = metadata.version("ray")
     if start:
-        yield Check("ray", "ok", f"{version} ran a task on {_one_task()}")
+        yield Check("ray task", "ok", f"{version} ran a task on {_one_task()}")
     else:
         importlib.import_module("ray")
-        yield Check("ray", "ok", f"{version} can be imported (--ray starts it)")
+        yield Check("ray import", "ok", f"{version} can be imported (--ray starts it)")
 
 
 def _one_task() -> str:

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from degradekit.cli.options import at_least
+
 if TYPE_CHECKING:
     from degradekit.shards.dataset import Dataset
     from degradekit.types import EncodedImage, Record
@@ -17,10 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this verb."""
     parser.add_argument("dataset", help="dataset folder or URI")
     parser.add_argument("--key", metavar="K", help="sample key as it is printed, such as cat.png#r0")
-    parser.add_argument("--variant", type=int, default=0, metavar="V", help="which LQ of the GT (default 0)")
+    parser.add_argument("--variant", type=at_least(0), default=0, metavar="V", help="which LQ of the GT (default 0)")
     parser.add_argument("--json", action="store_true", help="print canonical JSON")
     parser.add_argument("--save", metavar="FOLDER", help="write gt.png, lq.png and plan.json there")
-    parser.add_argument("--limit", type=int, default=20, metavar="N", help="without --key: list N samples (default 20)")
+    parser.add_argument(
+        "--limit", type=at_least(1), default=20, metavar="N", help="without --key: list N samples (default 20)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

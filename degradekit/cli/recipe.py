@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from degradekit.cli.options import at_least
+
 if TYPE_CHECKING:
     from degradekit.lint import Lint
     from degradekit.recipe import Recipe
@@ -23,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action.add_argument("recipe", help="a shipped recipe's name or a YAML file")
         action.add_argument("--set", action="append", default=[], metavar="OPTION=BOOL", help="set an option")
         action.add_argument("--json", action="store_true", help="print JSON")
-    lint.add_argument("--pairs", type=int, default=20, metavar="N", help="pairs to measure, 0 for none (default 20)")
+    lint.add_argument(
+        "--pairs", type=at_least(0), default=20, metavar="N", help="pairs to measure, 0 for none (default 20)"
+    )
     show.add_argument("--plan", metavar="KEY", help="also draw the plan of this sample key")
     show.add_argument("--seed", type=int, default=0, metavar="N", help="keys the draws of --plan (default 0)")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from degradekit.cli.options import at_least
+
 __all__ = ["add_arguments", "run"]
 
 
@@ -11,9 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this verb."""
     parser.add_argument("dataset", help="dataset folder or URI")
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--sample", type=int, default=32, metavar="N", help="pairs to try (default 32)")
+    which.add_argument("--sample", type=at_least(1), default=32, metavar="N", help="pairs to try (default 32)")
     which.add_argument("--key", metavar="K", help="try the pairs of this sample")
-    parser.add_argument("--variant", type=int, metavar="V", help="with --key: only this variant")
+    parser.add_argument("--variant", type=at_least(0), metavar="V", help="with --key: only this variant")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="chooses which pairs are tried (default 0)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from degradekit.cli.options import at_least
+
 __all__ = ["add_arguments", "run"]
 
 
@@ -11,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this verb."""
     parser.add_argument("dataset", help="dataset folder or URI")
     parser.add_argument("--out", required=True, metavar="FILE", help="PNG file to write")
-    parser.add_argument("--count", type=int, default=12, metavar="N", help="pairs to show (default 12)")
+    parser.add_argument("--count", type=at_least(1), default=12, metavar="N", help="pairs to show (default 12)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -20,8 +22,6 @@ def run(args: argparse.Namespace) -> int:
     from degradekit.shards.dataset import open_dataset
     from degradekit.sheet import contact_sheet
 
-    if args.count < 1:
-        raise DegradekitError(f"--count {args.count} shows nothing; give 1 or more")
     page = contact_sheet(open_dataset(args.dataset), args.count)
     try:
         page.save(args.out, format="PNG", optimize=False)

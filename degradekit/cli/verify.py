@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from degradekit.cli.options import at_least
+
 if TYPE_CHECKING:
     from degradekit.shards.dataset import Dataset
 
@@ -15,7 +17,7 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this verb."""
     parser.add_argument("dataset", help="dataset folder or URI")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes (default: every CPU)")
+    parser.add_argument("--workers", type=at_least(1), metavar="N", help="processes (default: every CPU)")
     parser.add_argument("--no-pixels", action="store_true", help="only hashes and counts: do not decode the images")
 
 

@@ -23,8 +23,9 @@ def test_a_working_machine_passes_and_every_check_has_one_line() -> None:
     assert all((check.state == "ok") == (not check.remedy) for check in checks)
     assert all("\n" not in check.found for check in checks)
     names = by_name(checks)
+    assert len(names) == len(checks)
     assert {f"codec {name}" for name in CODECS} <= set(names)
-    assert {"python", "numpy", "numba", "ray", "cpu", "cores", "memory", "numba cache"} <= set(names)
+    assert {"python", "numpy", "numba", "ray", "ray import", "cpu", "cores", "memory", "numba cache"} <= set(names)
     assert names["numpy"].found == metadata.version("numpy")
 
 
@@ -77,5 +78,5 @@ def test_an_unknown_scheme_fails() -> None:
 
 @pytest.mark.ray
 def test_ray_runs_a_task() -> None:
-    check = by_name(examine(ray=True))["ray"]
+    check = by_name(examine(ray=True))["ray task"]
     assert check.state == "ok" and f"ran a task on {platform.node()}" in check.found

@@ -71,6 +71,13 @@ def test_a_full_disk_and_broken_images_are_warned_of(
     assert "pairs failed" in text and ".jpg" in text
 
 
+def test_a_source_of_nothing_but_broken_images_is_told(small_recipe: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    found = measure(plan(small_recipe, tmp_path, tmp_path / "set"))
+    assert (found.tried, len(found.tombstones), found.plans) == (4, 4, ())
+    assert "4 of 4 pairs failed; broken.png#" in estimate(plan(small_recipe, tmp_path, tmp_path / "set"))
+
+
 def test_an_object_store_has_no_free_space_to_compare(small_recipe: Path, photos: Path) -> None:
     found = measure(plan(small_recipe, photos, "s3://bucket/set", limit=4))
     assert found.free_bytes is None and found.fits
