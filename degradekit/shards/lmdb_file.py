@@ -7,6 +7,7 @@ equal records give an equal file without free pages. The file is LMDB 0.9's (``l
 
 from __future__ import annotations
 
+import shutil
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -95,9 +96,10 @@ def _errors(path: Path) -> Iterator[None]:
     try:
         yield
     except lmdb.Error as error:
-        raise ShardError(
-            f"{path} cannot be written: {error}; free space there and run the same command again."
-        ) from error
+        # A full disk is an input/output error to LMDB, so say what would tell.
+        free = shutil.disk_usage(path.parent).free / 1e6
+        remedy = f"{free:.0f} MB are free there; if that is too little, free more and run the same command again"
+        raise ShardError(f"{path} cannot be written: {error}; {remedy}.") from error
 
 
 def _append(env: Any, block: Pairs, path: Path) -> None:

@@ -42,8 +42,7 @@ class _Handles:
         for number in range(meta.num_row_groups):
             self.starts.append(self.starts[-1] + meta.row_group(number).num_rows)
         self.leaves = {meta.row_group(0).column(i).path_in_schema: i for i in range(meta.num_columns)}
-        facts = json.loads((meta.metadata or {}).get(b"degradekit", b"{}"))
-        self.schema: Schema = dict(facts.get("schema", ()))
+        self.schema: Schema = dict(json.loads((meta.metadata or {})[b"degradekit"])["schema"])
         self.cached: tuple[int, tuple[str, ...], Columns] = (-1, (), {})  # one tuple, so that threads see it whole
         self.typed: list[_Typed] | None = None
 
@@ -100,15 +99,10 @@ class ParquetReader:
 
     def _handles(self) -> _Handles:
         if self._open is None or self._open[0] != os.getpid():
-            try:
-                with _damage(f"{self.name} is no intact Parquet shard"):
-                    file = pq.ParquetFile(
-                        self._blob.native(), page_checksum_verification=True, read_dictionary=["gt"], pre_buffer=False
-                    )
-                file.metadata.metadata[b"degradekit"]
-            except (KeyError, TypeError) as error:  # no column gt, no such metadata
-                raise ShardError(f"{self.name} is a Parquet file, but none that degradekit wrote.") from error
-            self._open = (os.getpid(), _Handles(file))
+            with _damage(f"{self.name} is no intact Parquet shard of degradekit"):
+                native = self._blob.native()
+                file = pq.ParquetFile(native, page_checksum_verification=True, read_dictionary=["gt"], pre_buffer=False)
+                self._open = (os.getpid(), _Handles(file))
         return self._open[1]
 
     def _index(self) -> Offsets | None:
@@ -227,6 +221,8 @@ class ParquetReader:
         try:
             with _damage(f"{self.name}: row group {group} (rows from {handles.starts[group]}) is damaged"):
                 table = handles.file.read_row_group(group, columns=list(names), use_threads=False)
+                if table.num_rows != handles.starts[group + 1] - handles.starts[group]:
+                    raise ValueError(f"it has {table.num_rows} rows")
                 return {name: _to_list(table.column(name)) for name in names}
         except ShardError:
             for name in names if len(names) > 1 else ():  # alone, the damaged column names itself
@@ -235,6 +231,10 @@ class ParquetReader:
             raise
 
     def _record(self, columns: Columns, at: int, row: int, wanted: frozenset[str]) -> Record | Tombstone:
+        with _damage(f"{self.name}: row {row} is damaged"):
+            return self._assemble(columns, at, row, wanted)
+
+    def _assemble(self, columns: Columns, at: int, row: int, wanted: frozenset[str]) -> Record | Tombstone:
         identity = (columns["index"][at], columns["key"][at], columns["variant"][at])
         if columns["status"][at] != "ok":
             return Tombstone(*identity, columns["step"][at], columns["reason"][at])
@@ -298,5 +298,5 @@ def _damage(what: str) -> Iterator[None]:
     """Turn pyarrow's complaints into a ShardError that starts with ``what``."""
     try:
         yield
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, LookupError, TypeError) as error:
         raise ShardError(f"{what}: {' '.join(str(error).split())}.") from error

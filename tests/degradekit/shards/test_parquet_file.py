@@ -135,7 +135,7 @@ def test_threads_may_share_a_reader(tmp_path, records, schema):
 def test_a_parquet_file_of_somebody_else_is_named(tmp_path):
     for column in ("a", "gt"):
         pq.write_table(pa.table({column: [b"1"]}), tmp_path / "x.parquet", store_schema=False)
-        with pytest.raises(ShardError, match="none that degradekit wrote"):
+        with pytest.raises(ShardError, match="no intact Parquet shard of degradekit"):
             len(PARQUET.open(tmp_path / "x.parquet"))
 
 
