@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from degradekit.ops.avif import Avif
 from degradekit.ops.base import Draw, Op
 from degradekit.ops.brightness import Brightness
 from degradekit.ops.channel_shift import ChannelShift
@@ -14,8 +15,11 @@ from degradekit.ops.gaussian_blur import GaussianBlur
 from degradekit.ops.gaussian_noise import GaussianNoise
 from degradekit.ops.generalized_blur import GeneralizedGaussianBlur
 from degradekit.ops.grey import Grey
+from degradekit.ops.heif import Heif
 from degradekit.ops.hue import Hue
 from degradekit.ops.jpeg import Jpeg
+from degradekit.ops.jpeg2000 import Jpeg2000
+from degradekit.ops.jpegxl import JpegXl
 from degradekit.ops.levels import Levels
 from degradekit.ops.palette import Palette
 from degradekit.ops.plateau_blur import PlateauBlur
@@ -25,10 +29,12 @@ from degradekit.ops.resize import Resize
 from degradekit.ops.saturation import Saturation
 from degradekit.ops.sinc import Sinc
 from degradekit.ops.unsharp_mask import UnsharpMask
+from degradekit.ops.webp import Webp
 
 __all__ = ["DRAWS", "OPS", "Draw", "Op"]
 
 OPS: tuple[type[Op], ...] = (
+    Avif,
     Brightness,
     ChannelShift,
     Contrast,
@@ -40,8 +46,11 @@ OPS: tuple[type[Op], ...] = (
     GaussianNoise,
     GeneralizedGaussianBlur,
     Grey,
+    Heif,
     Hue,
     Jpeg,
+    Jpeg2000,
+    JpegXl,
     Levels,
     Palette,
     PlateauBlur,
@@ -51,6 +60,7 @@ OPS: tuple[type[Op], ...] = (
     Saturation,
     Sinc,
     UnsharpMask,
+    Webp,
 )
 """Every op that a recipe can name."""
 

@@ -1,17 +1,17 @@
-"""Unsharp masking of Real-ESRGAN's targets."""
+"""Sharpening by unsharp masking, where the picture has something to sharpen."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from degradekit.dist import Const, Dist, Within
-from degradekit.ops.base import Draw, Op, at_frame
-from degradekit.ops.convolve import convolve
-from degradekit.ops.kernels import gaussian, opencv_sigma
+from degradekit.dist import Dist, Expression, Within
+from degradekit.ops.base import Draw, Op, at_frame, is_held
+from degradekit.ops.kernels import opencv_sigma
+from degradekit.ops.sharpen import sharpen, strided_gaussian
 from degradekit.rng import Draws
 from degradekit.types import FloatImage, Geometry, Series
 
@@ -20,13 +20,13 @@ __all__ = ["UnsharpMask", "UnsharpMaskDraw"]
 
 @dataclass(frozen=True, slots=True)
 class UnsharpMaskDraw(Draw):
-    """Sharpening with determined numbers, held or one for each frame.
+    """A sharpening of determined strength.
 
     Args:
-        size: Side of the Gaussian in px, odd.
+        size: Taps of the Gaussian, odd.
         sigma: Its standard deviation in px.
-        amount: Factor on the residual.
-        threshold: Residuals below this, in [0, 1], are left alone.
+        amount: Share of the residual that is added.
+        threshold: Residuals up to this size, in [0, 1], are left alone.
     """
 
     name: ClassVar[str] = "unsharp_mask"
@@ -37,55 +37,71 @@ class UnsharpMaskDraw(Draw):
     threshold: Series
 
     def apply(self, x: FloatImage) -> FloatImage:
-        """Sharpen; reflect-101 border."""
-        kernel = gaussian(self.size, self.sigma, self.sigma)
-        residual = x - convolve(x, kernel)
-        threshold = np.float32([at_frame(self.threshold, t) for t in range(len(x))])[:, None, None, None]
-        amount = np.float32([at_frame(self.amount, t) for t in range(len(x))])[:, None, None, None]
-        mask = convolve((np.abs(residual) > threshold).astype(np.float32), kernel)
-        sharp = np.clip(x + amount * residual, 0, 1)
-        return mask * sharp + (1 - mask) * x
+        """Sharpen; see :mod:`degradekit.ops.sharpen` for the definition and its error."""
+        if self.amount == 0:
+            return x
+        gaussian = strided_gaussian(self.size, self.sigma)
+        if is_held(self.amount, self.threshold):
+            return sharpen(x, gaussian, at_frame(self.amount, 0), at_frame(self.threshold, 0))
+        frames = [
+            sharpen(x[t : t + 1], gaussian, at_frame(self.amount, t), at_frame(self.threshold, t))
+            for t in range(len(x))
+        ]
+        return np.concatenate(frames)
 
 
 class UnsharpMask(Op):
-    """Sharpens edges and leaves weak texture alone, as Real-ESRGAN does with its targets.
+    """Sharpens by adding what a Gaussian blur takes away, but leaves smooth areas and noise alone.
+
+    Where the residual |x - blur(x)| exceeds the threshold, and softly around such places, ``amount`` times the residual
+    is added. Real-ESRGAN sharpens its GT so, to have the network learn crisp pictures.
 
     Args:
-        size: Side of the Gaussian in px, odd.
-        sigma: Its standard deviation in px; 0 takes OpenCV's rule for the size (8.0 for 51).
-        amount_range: Factor on the residual; larger is sharper, 0 leaves the picture.
-        threshold_range: Residuals up to this, in [0, 1], are not sharpened.
+        size: Taps of the Gaussian, odd.
+        sigma: Standard deviation of the Gaussian in px; 0 takes OpenCV's 0.3 ((size - 1) / 2 - 1) + 0.8, which is 8 for
+            51 taps. Wider sharpens coarser structures.
+        amount_range: Share of the residual that is added; 0 changes nothing, larger is sharper.
+        threshold_range: Residuals up to this size, in [0, 1] (recipes may write 10/255), are left alone; larger
+            sharpens fewer places.
 
-    Shape: ``[T, H, W, C] -> [T, H, W, C]``.
+    Shape: ``[T, H, W, C] -> [T, H, W, C]``; borders continue by reflection.
 
-    Range: float32 sRGB in [0, 1]; saturates.
+    Range: float32 sRGB in [0, 1], as encoded; saturates.
 
-    Source: Wang, Xie, Dong, Shan, "Real-ESRGAN", 2021, arXiv:2107.10833, section 4.1, and BasicSR's ``USMSharp``.
+    Source: Real-ESRGAN, arXiv:2107.10833, section 4.1, and BasicSR's ``USMSharp``: size 51, amount 0.5, threshold
+    10/255.
 
     Example:
         >>> from degradekit.rng import Draws, sample_key
         >>> op = UnsharpMask.model_validate({"size": 51, "amount_range": 0.5, "threshold_range": "10/255"})
         >>> draw = op.draw(Draws(sample_key(0, "cat.png", 0), "sharpen"), Geometry(1, 64, 64))
-        >>> x = np.zeros((1, 64, 64, 3), np.float32)
-        >>> x[:, :, 32:] = 0.5
+        >>> draw.sigma
+        8.0
+        >>> x = np.full((1, 64, 64, 3), 0.25, np.float32)
+        >>> x[:, :, 32:] = 0.75
         >>> y = draw.apply(x)
-        >>> bool(y.max() > 0.6 and (UnsharpMaskDraw.from_json(draw.to_json()).apply(x) == y).all())
+        >>> bool(y[0, 32, 31, 0] < 0.2 and y[0, 32, 32, 0] > 0.8)
+        True
+        >>> bool((UnsharpMaskDraw.from_json(draw.to_json()).apply(x) == y).all())
         True
     """
 
     name: ClassVar[str] = "unsharp_mask"
     draws: ClassVar[type[Draw]] = UnsharpMaskDraw
 
-    size: Annotated[int, Field(ge=3, le=201)] = 51
-    sigma: Annotated[float, Field(ge=0, le=100)] = 0.0
-    amount_range: Annotated[Dist, Within(0, 10)] = Const(0.5)
-    threshold_range: Annotated[Dist, Within(0, 1, hint="the threshold is in [0, 1]: write 10/255")] = Const(10 / 255)
+    size: Annotated[int, Field(ge=1, le=201)]
+    sigma: Annotated[Expression, Field(ge=0, le=100)] = 0.0
+    amount_range: Annotated[Dist, Within(0, 10)]
+    threshold_range: Annotated[Dist, Within(0, 1, hint="the threshold is in [0, 1]: write 10/255")]
+
+    @model_validator(mode="after")
+    def _has_a_centre(self) -> Self:
+        if self.size % 2 == 0:
+            raise ValueError(f"size {self.size} has no centre: write an odd number, such as {self.size + 1}")
+        return self
 
     def draw(self, u: Draws, g: Geometry) -> UnsharpMaskDraw:
-        """Choose amount and threshold."""
-        return UnsharpMaskDraw(
-            size=self.size,
-            sigma=self.sigma or opencv_sigma(self.size),
-            amount=self.amount_range.draw(u, "amount", g.t),
-            threshold=self.threshold_range.draw(u, "threshold", g.t),
-        )
+        """Choose the amount and the threshold."""
+        sigma = float(self.sigma) or round(opencv_sigma(self.size), 9)
+        amount = self.amount_range.draw(u, "amount", g.t)
+        return UnsharpMaskDraw(self.size, sigma, amount, self.threshold_range.draw(u, "threshold", g.t))
