@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import TypeAlias
 
 from degradekit.dist import Dist
@@ -74,9 +75,26 @@ class Maybe:
 
 @dataclass(frozen=True, slots=True)
 class Shuffle:
-    """All children run, in a uniformly random order."""
+    """All children run, in a uniformly random order.
+
+    Args:
+        children: What runs.
+        before: Pairs of names (first, second). Where the shuffle put the second one first, the two swap their places,
+            until every pair is in order. With one pair, all orders that keep it are equally likely.
+    """
 
     children: Children
+    before: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [name for name, _ in self.children]
+        for name in (name for pair in self.before for name in pair):
+            if name not in names:
+                raise ValueError(f"before names {name!r}, which is no child of this shuffle")
+        try:
+            TopologicalSorter({second: [a for a, b in self.before if b == second] for second in names}).prepare()
+        except CycleError as error:
+            raise ValueError(f"before asks for a circle: {' before '.join(error.args[1])}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +125,8 @@ def resolve(node: Node, u: Draws, at: str, g: Geometry) -> tuple[list[Step], Geo
     match node:
         case Chain(children=children):
             return _run(children, u, at, g)
-        case Shuffle(children=children):
-            return _run(_permuted(children, here), u, at, g)
+        case Shuffle():
+            return _run(_permuted(node, here), u, at, g)
         case OneOf(children=children, p=p):
             name, child = children[_branch(p, len(children), here)]
             return resolve(child, u, f"{at}:{name}", g)
@@ -161,9 +179,19 @@ def _run(children: Children, u: Draws, at: str, g: Geometry) -> tuple[list[Step]
     return steps, g
 
 
-def _permuted(children: Children, u: Draws) -> Children:
+def _permuted(node: Shuffle, u: Draws) -> Children:
     """Sort by one keyed number per child: uniform over orders, and adding a child leaves the others' order alone."""
-    return tuple(sorted(children, key=lambda child: u.uniform(f"order.{child[0]}")))
+    order = sorted(node.children, key=lambda child: u.uniform(f"order.{child[0]}"))
+    while wrong := _first_wrong([name for name, _ in order], node.before):
+        # Ends, because a swap takes inversions away from any order that keeps all pairs.
+        i, j = wrong
+        order[i], order[j] = order[j], order[i]
+    return tuple(order)
+
+
+def _first_wrong(names: list[str], before: tuple[tuple[str, str], ...]) -> tuple[int, int] | None:
+    places = ((names.index(first), names.index(second)) for first, second in before)
+    return next(((i, j) for i, j in places if i > j), None)
 
 
 def _branch(p: tuple[float, ...], count: int, u: Draws) -> int:

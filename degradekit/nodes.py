@@ -142,8 +142,10 @@ def _node(raw: Mapping[str, Any], at: str, options: Mapping[str, bool], problems
     if kind == "op":
         node = _op(raw, at, problems)
     else:
-        problems.unknown(at, raw, (kind, *_MODIFIERS))
+        problems.unknown(at, raw, (kind, *_MODIFIERS, *(["before"] if kind == "shuffle" else [])))
         node = _COMBINATORS[kind](body, at, options, problems)
+        if isinstance(node, Shuffle) and "before" in raw:
+            node = _before(node, raw["before"], body, at, problems)
     if node is not None and "repeat" in raw:
         try:
             return Repeat(_COUNT(raw["repeat"]), node)
@@ -182,6 +184,21 @@ def _one_of(raw: Any, path: str, options: Mapping[str, bool], problems: Problems
 def _shuffle(raw: Any, path: str, options: Mapping[str, bool], problems: Problems) -> Node:
     children: Children = parse_chain(raw, path, options, problems).children
     return Shuffle(children)
+
+
+def _before(node: Shuffle, raw: Any, declared: Any, at: str, problems: Problems) -> Node:
+    """Add the pairs that have an order; a pair with a child that ``when`` switched off asks for nothing."""
+    pairs = raw if isinstance(raw, list) else [raw]
+    if not all(isinstance(pair, list) and len(pair) == 2 and pair[0] != pair[1] for pair in pairs):
+        problems.add(f"{at}.before", f"{raw!r} is no list of pairs; write [[first, second]]")
+        return node
+    live = {name for name, _ in node.children}
+    off = {name for name in declared if name not in live} if isinstance(declared, Mapping) else set()
+    try:
+        return Shuffle(node.children, tuple((str(a), str(b)) for a, b in pairs if not {a, b} & off))
+    except ValueError as error:
+        problems.add(f"{at}.before", str(error))
+        return node
 
 
 _COMBINATORS: dict[str, Callable[[Any, str, Mapping[str, bool], Problems], Node | None]] = {

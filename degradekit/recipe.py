@@ -18,7 +18,7 @@
 
 A node is ``op: name`` with its ranges, or one of ``chain:``, ``one_of:``, ``shuffle:`` with named children; it may
 carry ``p`` (the probability that it happens; inside ``one_of``, that it is chosen), ``repeat`` (how many times) and
-``when`` (an option's name, or ``not`` and its name).
+``when`` (an option's name, or ``not`` and its name). ``before: [[a, b]]`` beside ``shuffle:`` keeps a ahead of b.
 """
 
 from __future__ import annotations
@@ -317,8 +317,9 @@ def _to_json(node: Node) -> Any:
             return {"op": node.name, "version": node.draws.version, "ranges": ranges}
         case Chain(children=children):
             return {"chain": [[name, _to_json(child)] for name, child in children]}
-        case Shuffle(children=children):
-            return {"shuffle": [[name, _to_json(child)] for name, child in children]}
+        case Shuffle(children=children, before=before):
+            made: dict[str, Any] = {"shuffle": [[name, _to_json(child)] for name, child in children]}
+            return made | ({"before": [list(pair) for pair in before]} if before else {})
         case OneOf(children=children, p=p):
             return {"one_of": [[name, _to_json(child)] for name, child in children], "p": list(p)}
         case Maybe(p=p, child=child):

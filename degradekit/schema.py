@@ -70,7 +70,7 @@ def recipe_schema() -> dict[str, Any]:
             "node": {"type": "object", "oneOf": [{"$ref": f"#/$defs/{kind}"} for kind in kinds]},
             "chain": _combinator("chain", "Children that run one after another."),
             "one_of": _combinator("one_of", "Children of which one runs, chosen by their `p`."),
-            "shuffle": _combinator("shuffle", "Children that all run, in a random order."),
+            "shuffle": _combinator("shuffle", "Children that all run, in a random order.", before=_pairs()),
             **{f"op.{op.name}": _op(op) for op in OPS},
             **_distributions(),
         },
@@ -111,9 +111,14 @@ def _op(op: type[Op]) -> dict[str, Any]:
     }
 
 
-def _combinator(kind: str, description: str) -> dict[str, Any]:
+def _combinator(kind: str, description: str, **more: dict[str, Any]) -> dict[str, Any]:
     body = {"$ref": "#/$defs/nodes", "minProperties": 1}
-    return {"description": description, **_closed({kind: body, **_modifiers()}, required=[kind])}
+    return {"description": description, **_closed({kind: body, **more, **_modifiers()}, required=[kind])}
+
+
+def _pairs() -> dict[str, Any]:
+    pair = {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}
+    return {"type": "array", "items": pair, "description": "Pairs [first, second] that keep this order."}
 
 
 def _modifiers() -> dict[str, Any]:

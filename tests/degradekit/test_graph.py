@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from degradekit.dist import Dist, Integer, Within, parse_dist
+from degradekit.errors import RecipeError
 from degradekit.graph import Chain, Maybe, Node, OneOf, Repeat, Shuffle, Step, leaves, place, resolve
 from degradekit.ops.base import Draw, Op
+from degradekit.recipe import parse_recipe
 from degradekit.rng import Draws, sample_key
 from degradekit.types import FloatImage, Geometry
 
@@ -87,6 +89,69 @@ def test_adding_a_child_to_a_shuffle_keeps_the_order_of_the_others() -> None:
     three = Chain((("s", Shuffle((("a", A), ("b", B), ("c", C)))),))
     for i in range(50):
         assert [p for p in paths(three, i) if p != "s/c"] == paths(two, i)
+
+
+def test_a_shuffle_keeps_one_before_another_and_all_such_orders_are_equally_likely() -> None:
+    node = Chain((("s", Shuffle((("a", A), ("b", B), ("c", C)), before=(("c", "a"),))),))
+    counts = Counter("".join(p[-1] for p in paths(node, i)) for i in range(3000))
+    assert set(counts) == {"cab", "cba", "bca"}
+    assert max(abs(count - 1000) for count in counts.values()) < 4 * (3000 * 2 / 9) ** 0.5
+
+
+def test_two_that_stand_the_wrong_way_swap_and_the_others_stay() -> None:
+    free = Shuffle((("a", A), ("b", B), ("c", C)))
+    bound = Shuffle(free.children, before=(("a", "b"),))
+    swapped = str.maketrans("ab", "ba")
+    for i in range(50):
+        order = "".join(p[-1] for p in paths(Chain((("s", free),)), i))
+        expected = order if order.index("a") < order.index("b") else order.translate(swapped)
+        assert "".join(p[-1] for p in paths(Chain((("s", bound),)), i)) == expected
+
+
+@given(st.integers(0, 10**9), st.permutations("abcdef"), st.sets(st.tuples(st.integers(0, 5), st.integers(0, 5))))
+def test_all_pairs_are_in_order_in_the_end(i: int, ranks: list[str], pairs: set[tuple[int, int]]) -> None:
+    before = tuple((ranks[low], ranks[high]) for low, high in sorted(pairs) if low < high)
+    order = [p[-1] for p in paths(Chain((("s", Shuffle(tuple((name, A) for name in "abcdef"), before)),)), i)]
+    assert sorted(order) == list("abcdef")
+    assert all(order.index(first) < order.index(second) for first, second in before)
+
+
+SHUFFLED = """
+scale: 1
+options: {{blur: true}}
+degrade:
+  mix:
+    shuffle:
+      first: {{op: brightness, factor_range: 1}}
+      blur: {{when: blur, op: gaussian_blur, size_range: 7, sigma_x_range: 1}}
+      last: {{op: contrast, factor_range: 1}}
+    before: {before}
+"""
+
+
+def test_a_recipe_writes_the_pairs_and_they_count_in_its_digest() -> None:
+    free = parse_recipe(SHUFFLED.format(before="[]"))
+    bound = parse_recipe(SHUFFLED.format(before="[[first, last], [first, blur]]"))
+    assert free.digest != bound.digest
+    for i in range(20):
+        plan = bound.draw(key=str(i), geometry=Geometry(1, 32, 32))
+        assert plan.degrade[0].at == "mix/first"
+    without = parse_recipe(SHUFFLED.format(before="[[blur, last]]"), options={"blur": False})
+    assert without.to_json()["degrade"] == parse_recipe(free.text, options={"blur": False}).to_json()["degrade"]
+
+
+@pytest.mark.parametrize(
+    ("before", "message"),
+    [
+        ("[[first, nobody]]", "names 'nobody', which is no child"),
+        ("[[first, blur], [blur, last], [last, first]]", "asks for a circle"),
+        ("[first, last]", r"write \[\[first, second\]\]"),
+        ("[[first, first]]", "no list of pairs"),
+    ],
+)
+def test_pairs_that_mean_nothing_are_refused(before: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        parse_recipe(SHUFFLED.format(before=before))
 
 
 def test_repeat_draws_anew_each_time() -> None:
