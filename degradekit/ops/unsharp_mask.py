@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from degradekit.dist import Dist, Expression, Within
+from degradekit.dist import Const, Dist, Expression, Within
 from degradekit.ops.base import Draw, Op, at_frame, is_held
 from degradekit.ops.kernels import opencv_sigma
 from degradekit.ops.sharpen import sharpen, strided_gaussian
@@ -54,7 +54,7 @@ class UnsharpMask(Op):
     """Sharpens by adding what a Gaussian blur takes away, but leaves smooth areas and noise alone.
 
     Where the residual |x - blur(x)| exceeds the threshold, and softly around such places, ``amount`` times the residual
-    is added. Real-ESRGAN sharpens its GT so, to have the network learn crisp pictures.
+    is added. Real-ESRGAN sharpens its GT so, to have the network learn crisp pictures; the defaults are its numbers.
 
     Args:
         size: Taps of the Gaussian, odd.
@@ -68,12 +68,11 @@ class UnsharpMask(Op):
 
     Range: float32 sRGB in [0, 1], as encoded; saturates.
 
-    Source: Real-ESRGAN, arXiv:2107.10833, section 4.1, and BasicSR's ``USMSharp``: size 51, amount 0.5, threshold
-    10/255.
+    Source: Real-ESRGAN, arXiv:2107.10833, section 4.1, and BasicSR's ``USMSharp``.
 
     Example:
         >>> from degradekit.rng import Draws, sample_key
-        >>> op = UnsharpMask.model_validate({"size": 51, "amount_range": 0.5, "threshold_range": "10/255"})
+        >>> op = UnsharpMask()
         >>> draw = op.draw(Draws(sample_key(0, "cat.png", 0), "sharpen"), Geometry(1, 64, 64))
         >>> draw.sigma
         8.0
@@ -89,10 +88,10 @@ class UnsharpMask(Op):
     name: ClassVar[str] = "unsharp_mask"
     draws: ClassVar[type[Draw]] = UnsharpMaskDraw
 
-    size: Annotated[int, Field(ge=1, le=201)]
+    size: Annotated[int, Field(ge=1, le=201)] = 51
     sigma: Annotated[Expression, Field(ge=0, le=100)] = 0.0
-    amount_range: Annotated[Dist, Within(0, 10)]
-    threshold_range: Annotated[Dist, Within(0, 1, hint="the threshold is in [0, 1]: write 10/255")]
+    amount_range: Annotated[Dist, Within(0, 10)] = Const(0.5)
+    threshold_range: Annotated[Dist, Within(0, 1, hint="the threshold is in [0, 1]: write 10/255")] = Const(10 / 255)
 
     @model_validator(mode="after")
     def _has_a_centre(self) -> Self:
