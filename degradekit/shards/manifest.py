@@ -14,7 +14,7 @@ import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,8 @@ LIBRARIES = (
     "pyarrow",
     "lmdb",
 )
+OPTIONAL = ("av", "pillow-heif")
+"""Codecs of some ops, recorded where they are installed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +130,17 @@ def environment() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "libraries": {name: version(name) for name in LIBRARIES},
+        "libraries": {name: version(name) for name in (*LIBRARIES, *filter(_installed, OPTIONAL))},
         "cpu_features": cv2.getCPUFeaturesLine(),
     }
+
+
+def _installed(name: str) -> bool:
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def root(hashes: Sequence[str]) -> str:

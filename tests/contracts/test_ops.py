@@ -17,6 +17,7 @@ from degradekit.rng import Draws, sample_key
 from degradekit.types import FloatImage, Geometry
 
 EXAMPLES: dict[str, list[dict[str, Any]]] = {
+    "avif": [{"quality_range": [20, 95], "speed_range": 9, "subsampling": ["4:4:4", "4:2:0"]}],
     "brightness": [{"factor_range": [0.5, 1.5]}, {"factor_range": {"uniform": [0.5, 1.5], "over_time": {"walk": 0.1}}}],
     "channel_shift": [{"shift_range": ["-20/255", "20/255"]}],
     "contrast": [{"factor_range": [0.5, 1.5]}],
@@ -48,8 +49,11 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     ],
     "generalized_blur": [{"size_range": 11, "sigma_x_range": [0.5, 3], "beta_range": {"mixture": [[0.5, 1], [1, 4]]}}],
     "grey": [{}, {"matrix": ["bt601", "bt709"]}],
+    "heif": [{"quality_range": [20, 95], "subsampling": ["4:4:4", "4:2:0"]}],
     "hue": [{"turn_range": [-0.1, 0.1]}],
     "jpeg": [{"quality_range": [30, 95]}, {"quality_range": 75, "subsampling": ["4:4:4", "4:2:2", "4:2:0"]}],
+    "jpeg2000": [{"ratio_range": {"log_uniform": [5, 100]}}, {"psnr_range": [25, 45]}],
+    "jpegxl": [{"distance_range": [0.5, 15], "effort_range": 3}],
     "levels": [{"black_range": [0, 0.2], "white_range": [0.8, 1], "out_black_range": [0, 0.1]}],
     "palette": [
         {"colours_range": {"choice": [16, 256]}, "method": ["median_cut", "k_means"], "dither": ["none", "sierra"]}
@@ -70,6 +74,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "saturation": [{"factor_range": [0, 1.5]}],
     "sinc": [{"size_range": {"integer": [7, 21], "step": 2}, "cutoff_range": ["pi/3", "pi"]}],
     "unsharp_mask": [{"size": 51, "sigma": 8, "amount_range": 0.5, "threshold_range": "10/255"}],
+    "webp": [{"quality_range": [20, 95], "method_range": {"integer": [0, 4]}}],
 }
 FILTERS = ("gaussian_blur", "generalized_blur", "plateau_blur", "sinc")
 """Ops that leave a ramp a ramp, so that it shows where their pixels come from although they override no grid."""
