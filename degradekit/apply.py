@@ -54,14 +54,14 @@ def run(steps: Sequence[Step], image: Array, seconds: dict[str, float] | None = 
     Args:
         steps: Determined steps.
         image: uint8 or uint16 ``[T, H, W, C]``.
-        seconds: Where to add the time of every op, under ``apply.<op>``.
+        seconds: Where to add the CPU time of every op, under ``apply.<op>``.
 
     Raises:
         OpError: A step failed; the message names it.
     """
     x: Array = image
     for step in steps:
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             if x.dtype.kind == "u" and not step.draw.moves_only:
                 x = to_float(x)
@@ -70,7 +70,7 @@ def run(steps: Sequence[Step], image: Array, seconds: dict[str, float] | None = 
             raise OpError(f"step {step.at} ({step.draw.name}) failed on a clip of shape {x.shape}: {error}") from error
         if seconds is not None:
             stage = f"apply.{step.draw.name}"
-            seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - start
+            seconds[stage] = seconds.get(stage, 0.0) + time.process_time() - start
     return np.ascontiguousarray(x) if x.dtype.kind == "u" else quantise(x, image.dtype)
 
 

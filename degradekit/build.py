@@ -111,7 +111,7 @@ class ShardTask:
 
 @dataclass(slots=True)
 class Spent:
-    """Seconds by stage (``read``, ``draw``, ``apply.<op>``, ``encode``, ``write``)."""
+    """CPU seconds by stage (``read``, ``draw``, ``apply.<op>``, ``encode``, ``write``)."""
 
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -124,11 +124,11 @@ class Spent:
     @contextmanager
     def on(self, stage: str) -> Iterator[None]:
         """Count the time of a ``with`` block."""
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             yield
         finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.process_time() - start
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ class ShardReport:
         pairs: Pairs stored.
         tombstones: Pairs that could not be made or were skipped.
         bytes: Size of the shard file.
-        seconds: Wall time by stage.
+        seconds: CPU time by stage.
         peak_rss: Largest resident size of the worker so far, in bytes.
     """
 

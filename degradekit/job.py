@@ -140,7 +140,7 @@ class Summary:
         failures: Pairs of this run that were wanted and could not be made.
         last_failure: One of them in words.
         bytes: Bytes of the shards made by this run.
-        seconds: Seconds of this run by stage, added over all workers.
+        seconds: CPU seconds of this run by stage, added over all workers.
         peak_rss: Largest resident size of a worker in bytes.
     """
 

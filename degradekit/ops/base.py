@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, ClassVar, Self, get_type_hints
 
 from pydantic import BaseModel, ConfigDict
@@ -54,7 +55,7 @@ class Draw(ABC):
         return g
 
     def grid(self, g: Geometry) -> Affine:
-        """Where each output pixel looks in the input: (a, b, c, d, e, f) with x_in = a x + b y + c, y_in = d x + e y + f."""
+        """Where output pixel (x, y) looks in the input: (a, b, c, d, e, f) for (a x + b y + c, d x + e y + f)."""
         return IDENTITY_GRID
 
     def to_json(self) -> dict[str, Any]:
@@ -78,10 +79,7 @@ class Draw(ABC):
     @classmethod
     def columns(cls) -> dict[str, str]:
         """Type of each listed parameter: ``bool``, ``int``, ``float`` or ``str``."""
-        kinds = {bool: "bool", int: "int", float: "float", str: "str", Series: "float"}
-        hints = get_type_hints(cls)
-        listed = [f.name for f in fields(cls) if f.name not in cls.unlisted]
-        return {name: kinds[hints[name]] for name in listed if hints[name] in kinds}
+        return _columns(cls)
 
 
 class Op(BaseModel, ABC):
@@ -118,6 +116,14 @@ def at_frame(value: Series, t: int) -> float:
 def is_held(*values: Series) -> bool:
     """Whether all numbers are the same for every frame."""
     return not any(isinstance(value, tuple) for value in values)
+
+
+@cache  # one entry for each op; resolving annotations takes longer than a draw
+def _columns(draw: type[Draw]) -> dict[str, str]:
+    kinds = {bool: "bool", int: "int", float: "float", str: "str", Series: "float"}
+    hints = get_type_hints(draw)
+    listed = [f.name for f in fields(draw) if f.name not in draw.unlisted]
+    return {name: kinds[hints[name]] for name in listed if hints[name] in kinds}
 
 
 def _tuples(value: Any) -> Any:
