@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import count
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
@@ -228,6 +228,10 @@ class Failure(NamedTuple):
     reason: str
 
 
+Made: TypeAlias = tuple[EncodedImage, list[tuple[EncodedImage, Plan]]]
+"""An encoded GT, and an encoded LQ with its plan for each variant."""
+
+
 class Source(NamedTuple):
     """A decoded image with its windows."""
 
@@ -245,25 +249,27 @@ def _image_records(
     patches = cut_all(source.image, [windows[name] for name in names if name in windows])
     for name in names:
         key = f"{unit.key}#{name}"
+        outcome: Failure | Made = Failure(SKIP, "the image is smaller than the window")
         if name in windows:
             with spent.on("read"):
                 patch = next(patches)
-            window = windows[name]
-            where = {"y": window.y, "x": window.x, "h": window.h, "w": window.w, "source_scale": window.scale}
             outcome = _pairs(spec, recipe, key, patch, spent)
-        else:
-            where, outcome = {}, Failure(SKIP, "the image is smaller than the window")
         if isinstance(outcome, Failure):
             yield from (Tombstone(next(index), key, variant, *outcome) for variant in range(spec.variants))
             continue
         gt, made = outcome
+        meta = source.meta | _place(windows[name])
         for variant, (lq, plan) in enumerate(made):
-            yield Record(next(index), key, variant, gt, lq, plan.to_json(), plan.columns(), source.meta | where)
+            with spent.on("draw"):
+                record = Record(next(index), key, variant, gt, lq, plan.to_json(), plan.columns(), meta)
+            yield record
 
 
-def _pairs(
-    spec: BuildSpec, recipe: Recipe, key: str, patch: Array, spent: Spent
-) -> tuple[EncodedImage, list[tuple[EncodedImage, Plan]]] | Failure:
+def _place(window: Window) -> dict[str, Scalar]:
+    return {"y": window.y, "x": window.x, "h": window.h, "w": window.w, "source_scale": window.scale}
+
+
+def _pairs(spec: BuildSpec, recipe: Recipe, key: str, patch: Array, spent: Spent) -> Made | Failure:
     """The encoded GT of one HR crop, and an encoded LQ with its plan for each variant; all of them or none."""
     if recipe.extract.flat is not None and is_flat(patch, recipe.extract.flat):
         return Failure(SKIP, f"flat: its standard deviation is below {recipe.extract.flat:g} levels")

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -308,7 +308,7 @@ def _source_digest(images: Sequence[ImageRef]) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for key, uri in images:
         try:
-            size = os.stat(uri).st_size if "://" not in uri else -1
+            size = Path(uri).stat().st_size if "://" not in uri else -1
         except OSError:
             size = -1
         digest.update(f"{key}\0{size}\0".encode())
@@ -337,7 +337,8 @@ def _open_folder(store: Store, plan: BuildPlan, *, force: bool) -> set[int]:
         _clear(store)
     elif set(present) - {"progress.json"}:
         raise BuildError(
-            f"{plan.spec.out} is not empty and no degradekit dataset (it holds {sorted(present)[0]}); choose another --out"
+            f"{plan.spec.out} is not empty and no degradekit dataset (it holds {sorted(present)[0]}); "
+            "choose another --out"
         )
     with store.workspace() as folder:
         file = folder / PLAN_FILE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -118,4 +117,4 @@ class Progress:
         }
         temporary = self._json_path.with_suffix(".json.tmp")
         temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, self._json_path)
+        temporary.replace(self._json_path)
