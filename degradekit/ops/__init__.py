@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from degradekit.ops.avif import Avif
 from degradekit.ops.base import Draw, Op
+from degradekit.ops.box_blur import BoxBlur
 from degradekit.ops.brightness import Brightness
 from degradekit.ops.channel_shift import ChannelShift
+from degradekit.ops.chroma_subsampling import ChromaSubsampling
+from degradekit.ops.chromatic_aberration import ChromaticAberration
 from degradekit.ops.contrast import Contrast
 from degradekit.ops.crop import Crop
+from degradekit.ops.disc_blur import DiscBlur
 from degradekit.ops.dither import Dither
 from degradekit.ops.flip import Flip
 from degradekit.ops.gamma import Gamma
@@ -15,30 +19,39 @@ from degradekit.ops.gaussian_blur import GaussianBlur
 from degradekit.ops.gaussian_noise import GaussianNoise
 from degradekit.ops.generalized_blur import GeneralizedGaussianBlur
 from degradekit.ops.grey import Grey
+from degradekit.ops.halo import Halo
 from degradekit.ops.heif import Heif
 from degradekit.ops.hue import Hue
 from degradekit.ops.jpeg import Jpeg
 from degradekit.ops.jpeg2000 import Jpeg2000
 from degradekit.ops.jpegxl import JpegXl
 from degradekit.ops.levels import Levels
+from degradekit.ops.matrix_error import MatrixError
+from degradekit.ops.oversharpen import Oversharpen
 from degradekit.ops.palette import Palette
 from degradekit.ops.plateau_blur import PlateauBlur
 from degradekit.ops.poisson_noise import PoissonNoise
 from degradekit.ops.quantise import Quantise
+from degradekit.ops.range_error import RangeError
 from degradekit.ops.resize import Resize
 from degradekit.ops.saturation import Saturation
 from degradekit.ops.sinc import Sinc
 from degradekit.ops.unsharp_mask import UnsharpMask
+from degradekit.ops.vignette import Vignette
 from degradekit.ops.webp import Webp
 
 __all__ = ["DRAWS", "OPS", "Draw", "Op"]
 
 OPS: tuple[type[Op], ...] = (
     Avif,
+    BoxBlur,
     Brightness,
     ChannelShift,
+    ChromaSubsampling,
+    ChromaticAberration,
     Contrast,
     Crop,
+    DiscBlur,
     Dither,
     Flip,
     Gamma,
@@ -46,20 +59,25 @@ OPS: tuple[type[Op], ...] = (
     GaussianNoise,
     GeneralizedGaussianBlur,
     Grey,
+    Halo,
     Heif,
     Hue,
     Jpeg,
     Jpeg2000,
     JpegXl,
     Levels,
+    MatrixError,
+    Oversharpen,
     Palette,
     PlateauBlur,
     PoissonNoise,
     Quantise,
+    RangeError,
     Resize,
     Saturation,
     Sinc,
     UnsharpMask,
+    Vignette,
     Webp,
 )
 """Every op that a recipe can name."""

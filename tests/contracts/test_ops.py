@@ -18,10 +18,19 @@ from degradekit.types import FloatImage, Geometry
 
 EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "avif": [{"quality_range": [20, 95], "speed_range": 9, "subsampling": ["4:4:4", "4:2:0"]}],
+    "box_blur": [{"width_x_range": [1, 7]}, {"width_x_range": [1, 7], "width_y_range": [1, 7]}],
     "brightness": [{"factor_range": [0.5, 1.5]}, {"factor_range": {"uniform": [0.5, 1.5], "over_time": {"walk": 0.1}}}],
     "channel_shift": [{"shift_range": ["-20/255", "20/255"]}],
+    "chroma_subsampling": [
+        {"layout": ["4:2:0", "4:2:2", "4:1:1", "4:1:0"], "down": ["box", "triangle"], "up": ["nearest", "linear"]}
+    ],
+    "chromatic_aberration": [
+        {"scale_range": [-0.02, 0.02], "shift_range": {"uniform": [-1.5, 1.5], "over_time": "iid"}},
+        {"shift_range": [-2, 2]},
+    ],
     "contrast": [{"factor_range": [0.5, 1.5]}],
     "crop": [{"size": 24}],
+    "disc_blur": [{"radius_range": [0.3, 4]}, {"radius_range": {"uniform": [0.3, 4], "over_time": {"walk": 0.1}}}],
     "dither": [
         {
             "levels_range": {"choice": [2, 4]},
@@ -49,12 +58,24 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     ],
     "generalized_blur": [{"size_range": 11, "sigma_x_range": [0.5, 3], "beta_range": {"mixture": [[0.5, 1], [1, 4]]}}],
     "grey": [{}, {"matrix": ["bt601", "bt709"]}],
+    "halo": [
+        {
+            "distance_range": [1, 3],
+            "amount_range": [0.1, 1],
+            "direction": ["horizontal", "both"],
+            "lines": ["both", "light", "dark"],
+        }
+    ],
     "heif": [{"quality_range": [20, 95], "subsampling": ["4:4:4", "4:2:0"]}],
     "hue": [{"turn_range": [-0.1, 0.1]}],
     "jpeg": [{"quality_range": [30, 95]}, {"quality_range": 75, "subsampling": ["4:4:4", "4:2:2", "4:2:0"]}],
     "jpeg2000": [{"ratio_range": {"log_uniform": [5, 100]}}, {"psnr_range": [25, 45]}],
     "jpegxl": [{"distance_range": [0.5, 15], "effort_range": 3}],
     "levels": [{"black_range": [0, 0.2], "white_range": [0.8, 1], "out_black_range": [0, 0.1]}],
+    "matrix_error": [{"written": ["bt601", "bt709"], "read": ["bt601", "bt709"]}],
+    "oversharpen": [
+        {"sigma_range": [0.5, 2], "amount_range": [1, 4], "threshold_range": [0, "4/255"], "space": ["rgb", "luma"]}
+    ],
     "palette": [
         {"colours_range": {"choice": [16, 256]}, "method": ["median_cut", "k_means"], "dither": ["none", "sierra"]}
     ],
@@ -67,6 +88,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"levels_range": {"choice": [4, 8, 16]}, "rounding": ["nearest", "truncate"]},
         {"levels_range": {"integer": [6, 60]}, "space": ["luma", "ycbcr"]},
     ],
+    "range_error": [{"mode": ["full_as_limited", "limited_as_full"]}],
     "resize": [
         {"relative_to": "current", "factor_range": [0.3, 1.5], "mode": ["area", "bilinear", "bicubic"]},
         {"relative_to": "target", "factor_range": 1, "mode": ["nearest", "lanczos", "matlab_bicubic"]},
@@ -74,9 +96,10 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "saturation": [{"factor_range": [0, 1.5]}],
     "sinc": [{"size_range": {"integer": [7, 21], "step": 2}, "cutoff_range": ["pi/3", "pi"]}],
     "unsharp_mask": [{"size": 51, "sigma": 8, "amount_range": 0.5, "threshold_range": "10/255"}],
+    "vignette": [{"strength_range": [0.1, 0.6], "centre_range": [-0.1, 0.1]}],
     "webp": [{"quality_range": [20, 95], "method_range": {"integer": [0, 4]}}],
 }
-FILTERS = ("gaussian_blur", "generalized_blur", "plateau_blur", "sinc")
+FILTERS = ("box_blur", "disc_blur", "gaussian_blur", "generalized_blur", "plateau_blur", "sinc")
 """Ops that leave a ramp a ramp, so that it shows where their pixels come from although they override no grid."""
 CASES = [pytest.param(op, ranges, id=f"{op.name}-{i}") for op in OPS for i, ranges in enumerate(EXAMPLES[op.name])]
 
