@@ -85,8 +85,18 @@ class Dataset:
         shards: Rows of the manifest in their order.
 
     Example:
-        >>> dataset = open_dataset("out")  # doctest: +SKIP
-        >>> record = dataset.read(17, parts=("lq", "gt"))  # doctest: +SKIP
+        >>> import tempfile
+        >>> from degradekit.shards.commit import commit
+        >>> from degradekit.shards.manifest import BuildFacts, finish
+        >>> out = tempfile.TemporaryDirectory()
+        >>> records = [Tombstone(i, f"{i}.png", 0, "read", "an empty file") for i in range(3)]
+        >>> receipt = commit(open_store(out.name), 0, records, format="lmdb", schema={})
+        >>> facts = BuildFacts("", "", 0, 4, format="lmdb", codec="qoi", shard_size=8, variants=1, samples=3, schema={})
+        >>> content = finish(open_store(out.name), facts)
+        >>> dataset = open_dataset(out.name)
+        >>> len(dataset), dataset.locate(2), dataset.find("1.png"), dataset.read(2).reason
+        (3, (0, 2), 1, 'an empty file')
+        >>> out.cleanup()
     """
 
     store: Store
