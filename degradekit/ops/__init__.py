@@ -11,8 +11,10 @@ from degradekit.ops.chroma_subsampling import ChromaSubsampling
 from degradekit.ops.chromatic_aberration import ChromaticAberration
 from degradekit.ops.contrast import Contrast
 from degradekit.ops.crop import Crop
+from degradekit.ops.diffjpeg import DiffJpeg
 from degradekit.ops.disc_blur import DiscBlur
 from degradekit.ops.dither import Dither
+from degradekit.ops.double_jpeg import DoubleJpeg
 from degradekit.ops.flip import Flip
 from degradekit.ops.gamma import Gamma
 from degradekit.ops.gaussian_blur import GaussianBlur
@@ -24,6 +26,7 @@ from degradekit.ops.heif import Heif
 from degradekit.ops.hue import Hue
 from degradekit.ops.jpeg import Jpeg
 from degradekit.ops.jpeg2000 import Jpeg2000
+from degradekit.ops.jpeg_tables import JpegTables
 from degradekit.ops.jpegxl import JpegXl
 from degradekit.ops.levels import Levels
 from degradekit.ops.matrix_error import MatrixError
@@ -51,8 +54,10 @@ OPS: tuple[type[Op], ...] = (
     ChromaticAberration,
     Contrast,
     Crop,
+    DiffJpeg,
     DiscBlur,
     Dither,
+    DoubleJpeg,
     Flip,
     Gamma,
     GaussianBlur,
@@ -64,6 +69,7 @@ OPS: tuple[type[Op], ...] = (
     Hue,
     Jpeg,
     Jpeg2000,
+    JpegTables,
     JpegXl,
     Levels,
     MatrixError,

@@ -22,7 +22,15 @@ from degradekit.jit import inline, kernel
 from degradekit.ops.islow import LANES, requantise
 from degradekit.types import Array, FloatImage
 
-__all__ = ["SUBSAMPLING", "Subsampling", "jpeg_round_trip", "jpeg_round_trip_u8", "quantisation_tables"]
+__all__ = [
+    "SUBSAMPLING",
+    "Subsampling",
+    "jpeg_round_trip",
+    "jpeg_round_trip_u8",
+    "quantisation_tables",
+    "round_trip",
+    "scaled_table",
+]
 
 Subsampling: TypeAlias = Literal["4:4:4", "4:2:2", "4:2:0"]
 
@@ -64,11 +72,16 @@ def quantisation_tables(quality: int) -> tuple[Array, Array]:
         >>> quantisation_tables(50)[0][0, :4].tolist(), quantisation_tables(90)[1][0, :4].tolist()
         ([16, 11, 10, 16], [3, 4, 5, 9])
     """
-    percent = 5000 // quality if quality < 50 else 200 - 2 * quality
-    base = np.array((_LUMA, _CHROMA), np.int32)
-    tables = np.clip((base * percent + 50) // 100, 1, 255)
+    tables = scaled_table(np.array((_LUMA, _CHROMA), np.int32), quality)
     tables.flags.writeable = False
     return tables[0], tables[1]
+
+
+def scaled_table(base: Array, quality: int) -> Array:
+    """Steps ``base`` scaled to a quality as libjpeg does: 50 leaves them, 100 makes them all 1; int32 in 1..255."""
+    percent = 5000 // quality if quality < 50 else 200 - 2 * quality
+    scaled: Array = np.clip((base * percent + 50) // 100, 1, 255).astype(np.int32)
+    return scaled
 
 
 def jpeg_round_trip(x: FloatImage, quality: int, subsampling: Subsampling = "4:2:0") -> FloatImage:
@@ -86,8 +99,13 @@ def jpeg_round_trip(x: FloatImage, quality: int, subsampling: Subsampling = "4:2
         >>> (jpeg_round_trip(grey, 75)[0, 0] * 255).tolist()
         [128.0, 128.0, 128.0]
     """
+    return round_trip(x, quantisation_tables(quality), subsampling)
+
+
+def round_trip(x: FloatImage, tables: tuple[Array, Array], subsampling: Subsampling) -> FloatImage:
+    """:func:`jpeg_round_trip` with any tables for luma and chroma, int32 ``[8, 8]`` in 1..255."""
     h, w, channels = x.shape
-    luma, chroma = quantisation_tables(quality)
+    luma, chroma = tables
     y = _strip(1, h, w)
     if channels == 1:
         _from_grey(x.reshape(h, w), y)

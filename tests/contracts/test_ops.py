@@ -30,6 +30,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     ],
     "contrast": [{"factor_range": [0.5, 1.5]}],
     "crop": [{"size": 24}],
+    "diffjpeg": [{"quality_range": [30, 95]}, {"quality_range": {"uniform": [30, 95], "over_time": "iid"}}],
     "disc_blur": [{"radius_range": [0.3, 4]}, {"radius_range": {"uniform": [0.3, 4], "over_time": {"walk": 0.1}}}],
     "dither": [
         {
@@ -38,6 +39,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
             "scan": ["raster", "serpentine"],
         }
     ],
+    "double_jpeg": [{"first_range": [10, 50], "second_range": [60, 95], "subsampling": ["4:4:4", "4:2:0"]}],
     "flip": [{"horizontal": 0.5, "vertical": 0.5, "transpose": 0.5}],
     "gamma": [
         {"exponent_range": {"log_uniform": [0.5, 2]}},
@@ -70,6 +72,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "hue": [{"turn_range": [-0.1, 0.1]}],
     "jpeg": [{"quality_range": [30, 95]}, {"quality_range": 75, "subsampling": ["4:4:4", "4:2:2", "4:2:0"]}],
     "jpeg2000": [{"ratio_range": {"log_uniform": [5, 100]}}, {"psnr_range": [25, 45]}],
+    "jpeg_tables": [{"luma": [20] * 64, "chroma": [[40] * 8] * 8, "quality_range": {"integer": [30, 80]}}],
     "jpegxl": [{"distance_range": [0.5, 15], "effort_range": 3}],
     "levels": [{"black_range": [0, 0.2], "white_range": [0.8, 1], "out_black_range": [0, 0.1]}],
     "matrix_error": [{"written": ["bt601", "bt709"], "read": ["bt601", "bt709"]}],
