@@ -30,6 +30,7 @@ from degradekit.ops.jpeg_tables import JpegTables
 from degradekit.ops.jpegxl import JpegXl
 from degradekit.ops.levels import Levels
 from degradekit.ops.matrix_error import MatrixError
+from degradekit.ops.motion_blur import MotionBlur
 from degradekit.ops.oversharpen import Oversharpen
 from degradekit.ops.palette import Palette
 from degradekit.ops.plateau_blur import PlateauBlur
@@ -39,6 +40,7 @@ from degradekit.ops.range_error import RangeError
 from degradekit.ops.resize import Resize
 from degradekit.ops.saturation import Saturation
 from degradekit.ops.sinc import Sinc
+from degradekit.ops.trajectory_blur import TrajectoryBlur
 from degradekit.ops.unsharp_mask import UnsharpMask
 from degradekit.ops.vignette import Vignette
 from degradekit.ops.webp import Webp
@@ -73,6 +75,7 @@ OPS: tuple[type[Op], ...] = (
     JpegXl,
     Levels,
     MatrixError,
+    MotionBlur,
     Oversharpen,
     Palette,
     PlateauBlur,
@@ -82,6 +85,7 @@ OPS: tuple[type[Op], ...] = (
     Resize,
     Saturation,
     Sinc,
+    TrajectoryBlur,
     UnsharpMask,
     Vignette,
     Webp,

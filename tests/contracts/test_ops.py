@@ -76,6 +76,10 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "jpegxl": [{"distance_range": [0.5, 15], "effort_range": 3}],
     "levels": [{"black_range": [0, 0.2], "white_range": [0.8, 1], "out_black_range": [0, 0.1]}],
     "matrix_error": [{"written": ["bt601", "bt709"], "read": ["bt601", "bt709"]}],
+    "motion_blur": [
+        {"length_range": [0, 9], "angle_range": ["-pi", "pi"]},
+        {"length_range": {"uniform": [0, 9], "over_time": "iid"}, "angle_range": 1},
+    ],
     "oversharpen": [
         {"sigma_range": [0.5, 2], "amount_range": [1, 4], "threshold_range": [0, "4/255"], "space": ["rgb", "luma"]}
     ],
@@ -98,11 +102,24 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     ],
     "saturation": [{"factor_range": [0, 1.5]}],
     "sinc": [{"size_range": {"integer": [7, 21], "step": 2}, "cutoff_range": ["pi/3", "pi"]}],
+    "trajectory_blur": [
+        {"length_range": [3, 15], "anxiety_range": {"log_uniform": [0.0005, 0.01]}},
+        {"length_range": 10, "anxiety_range": 0.005, "over_time": "iid"},
+    ],
     "unsharp_mask": [{"size": 51, "sigma": 8, "amount_range": 0.5, "threshold_range": "10/255"}],
     "vignette": [{"strength_range": [0.1, 0.6], "centre_range": [-0.1, 0.1]}],
     "webp": [{"quality_range": [20, 95], "method_range": {"integer": [0, 4]}}],
 }
-FILTERS = ("box_blur", "disc_blur", "gaussian_blur", "generalized_blur", "plateau_blur", "sinc")
+FILTERS = (
+    "box_blur",
+    "disc_blur",
+    "gaussian_blur",
+    "generalized_blur",
+    "motion_blur",
+    "plateau_blur",
+    "sinc",
+    "trajectory_blur",
+)
 """Ops that leave a ramp a ramp, so that it shows where their pixels come from although they override no grid."""
 CASES = [pytest.param(op, ranges, id=f"{op.name}-{i}") for op in OPS for i, ranges in enumerate(EXAMPLES[op.name])]
 
