@@ -39,7 +39,9 @@ from degradekit.ops.quantise import Quantise
 from degradekit.ops.range_error import RangeError
 from degradekit.ops.resize import Resize
 from degradekit.ops.saturation import Saturation
+from degradekit.ops.shifted_gaussian import ShiftedGaussian
 from degradekit.ops.sinc import Sinc
+from degradekit.ops.subsample import Subsample
 from degradekit.ops.trajectory_blur import TrajectoryBlur
 from degradekit.ops.unsharp_mask import UnsharpMask
 from degradekit.ops.vignette import Vignette
@@ -84,7 +86,9 @@ OPS: tuple[type[Op], ...] = (
     RangeError,
     Resize,
     Saturation,
+    ShiftedGaussian,
     Sinc,
+    Subsample,
     TrajectoryBlur,
     UnsharpMask,
     Vignette,

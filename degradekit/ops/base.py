@@ -11,13 +11,14 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, ClassVar, Self, get_type_hints
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
+from degradekit.dist import Dist
 from degradekit.errors import OpError
 from degradekit.rng import Draws
 from degradekit.types import Affine, FloatImage, Geometry, Series
 
-__all__ = ["IDENTITY_GRID", "Draw", "Op", "at_frame", "is_held"]
+__all__ = ["HELD", "IDENTITY_GRID", "Draw", "Op", "at_frame", "is_held"]
 
 IDENTITY_GRID: Affine = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
@@ -101,6 +102,16 @@ class Op(BaseModel, ABC):
             u: Keyed draws bound to this node's path.
             g: Geometry of the clip that the step will receive.
         """
+
+
+def _held(number: Dist) -> Dist:
+    if number.over_time != "hold":
+        raise ValueError("this number is one for the whole clip: remove over_time")
+    return number
+
+
+HELD = AfterValidator(_held)
+"""Refuses ``over_time`` for a number that a clip has one of: ``Annotated[Dist, Within(1, 9), HELD]``."""
 
 
 def at_frame(value: Series, t: int) -> float:

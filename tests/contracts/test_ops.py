@@ -101,7 +101,9 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"relative_to": "target", "factor_range": 1, "mode": ["nearest", "lanczos", "matlab_bicubic"]},
     ],
     "saturation": [{"factor_range": [0, 1.5]}],
+    "shifted_gaussian": [{"size_range": 15, "sigma_range": [0.1, 2], "shift_range": [-0.5, 1.5]}],
     "sinc": [{"size_range": {"integer": [7, 21], "step": 2}, "cutoff_range": ["pi/3", "pi"]}],
+    "subsample": [{"step_range": 4}, {"step_range": {"integer": [2, 3]}, "offset_range": {"integer": [0, 1]}}],
     "trajectory_blur": [
         {"length_range": [3, 15], "anxiety_range": {"log_uniform": [0.0005, 0.01]}},
         {"length_range": 10, "anxiety_range": 0.005, "over_time": "iid"},
