@@ -21,15 +21,19 @@ from degradekit.ops.gaussian_blur import GaussianBlur
 from degradekit.ops.gaussian_noise import GaussianNoise
 from degradekit.ops.generalized_blur import GeneralizedGaussianBlur
 from degradekit.ops.grey import Grey
+from degradekit.ops.halftone import Halftone
 from degradekit.ops.halo import Halo
+from degradekit.ops.haze import Haze
 from degradekit.ops.heif import Heif
 from degradekit.ops.hue import Hue
+from degradekit.ops.interlace import Interlace
 from degradekit.ops.jpeg import Jpeg
 from degradekit.ops.jpeg2000 import Jpeg2000
 from degradekit.ops.jpeg_tables import JpegTables
 from degradekit.ops.jpegxl import JpegXl
 from degradekit.ops.levels import Levels
 from degradekit.ops.matrix_error import MatrixError
+from degradekit.ops.moire import Moire
 from degradekit.ops.motion_blur import MotionBlur
 from degradekit.ops.oversharpen import Oversharpen
 from degradekit.ops.palette import Palette
@@ -42,6 +46,7 @@ from degradekit.ops.saturation import Saturation
 from degradekit.ops.shifted_gaussian import ShiftedGaussian
 from degradekit.ops.sinc import Sinc
 from degradekit.ops.subsample import Subsample
+from degradekit.ops.telecine import Telecine
 from degradekit.ops.trajectory_blur import TrajectoryBlur
 from degradekit.ops.unsharp_mask import UnsharpMask
 from degradekit.ops.vignette import Vignette
@@ -68,15 +73,19 @@ OPS: tuple[type[Op], ...] = (
     GaussianNoise,
     GeneralizedGaussianBlur,
     Grey,
+    Halftone,
     Halo,
+    Haze,
     Heif,
     Hue,
+    Interlace,
     Jpeg,
     Jpeg2000,
     JpegTables,
     JpegXl,
     Levels,
     MatrixError,
+    Moire,
     MotionBlur,
     Oversharpen,
     Palette,
@@ -89,6 +98,7 @@ OPS: tuple[type[Op], ...] = (
     ShiftedGaussian,
     Sinc,
     Subsample,
+    Telecine,
     TrajectoryBlur,
     UnsharpMask,
     Vignette,
