@@ -74,7 +74,7 @@ def sharpen(x: FloatImage, gaussian: StridedGaussian, amount: float, threshold: 
     src = np.ascontiguousarray(x, np.float32).reshape(t * h, n)
     if n < MIN_ROW:
         src = np.pad(src, ((0, 0), (0, MIN_ROW - n)))
-    _sharpen(src, out, (h, w, c), gaussian, amount, threshold)
+    _sharpen(src, out, (h, w, c), gaussian, float(amount), float(threshold))
     return (out if n >= MIN_ROW else np.ascontiguousarray(out[:, :n])).reshape(x.shape)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import special
 
 from degradekit.ops import kernels
 from degradekit.types import Array
@@ -120,6 +121,16 @@ def test_what_the_lattice_leaves_of_a_width(kernel: Array, width: float) -> None
 def test_plateau_halves_at_sigma() -> None:
     kernel = kernels.plateau(21, 3.0, 3.0, 0.0, 2.5)
     assert kernel[10, 13] == pytest.approx(kernel[10, 10] / 2)
+
+
+@given(sizes, st.floats(0.01, math.pi))
+def test_sinc_is_the_bessel_function_of_scipy(size: int, cutoff: float) -> None:
+    y, x = np.mgrid[-(size // 2) : size // 2 + 1, -(size // 2) : size // 2 + 1]
+    radius = np.hypot(x, y)
+    radius[size // 2, size // 2] = 1
+    exact = cutoff * special.j1(cutoff * radius) / (2 * math.pi * radius)
+    exact[size // 2, size // 2] = cutoff**2 / (4 * math.pi)
+    np.testing.assert_allclose(kernels.sinc(size, cutoff), exact / exact.sum(), rtol=1e-9, atol=1e-13)
 
 
 def test_sinc_passes_what_is_below_the_cutoff_and_stops_what_is_above() -> None:
