@@ -12,6 +12,10 @@ with the exact one, and a stride is used only if no image in [0, 1] can be off b
 
 Everything streams: a row of the picture is read once, the two blurs, the mask and the blend follow it at a distance of
 the kernel's reach, and only ring buffers that fit in L2 lie between them.
+
+Measured on one core with AVX-512, 400x400x3 and 51 taps, against OpenCV in the same run: 1.23 ms, where one
+``cv2.GaussianBlur`` takes 3.85 ms and the definition written with two of them and numpy 12.0 ms. Splitting the
+horizontal pass in a short filter and a dilated one, 23 taps instead of 51, was 1.1 to 1.2 times slower.
 """
 
 from __future__ import annotations
