@@ -33,6 +33,7 @@ from degradekit.ops.jpeg_tables import JpegTables
 from degradekit.ops.jpegxl import JpegXl
 from degradekit.ops.levels import Levels
 from degradekit.ops.matrix_error import MatrixError
+from degradekit.ops.median_blur import MedianBlur
 from degradekit.ops.moire import Moire
 from degradekit.ops.motion_blur import MotionBlur
 from degradekit.ops.oversharpen import Oversharpen
@@ -85,6 +86,7 @@ OPS: tuple[type[Op], ...] = (
     JpegXl,
     Levels,
     MatrixError,
+    MedianBlur,
     Moire,
     MotionBlur,
     Oversharpen,

@@ -91,6 +91,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "jpegxl": [{"distance_range": [0.5, 15], "effort_range": 3}],
     "levels": [{"black_range": [0, 0.2], "white_range": [0.8, 1], "out_black_range": [0, 0.1]}],
     "matrix_error": [{"written": ["bt601", "bt709"], "read": ["bt601", "bt709"]}],
+    "median_blur": [{"size_range": {"choice": [1, 3, 7]}}],
     "moire": [
         {
             "pitch_range": [0.8, 1.2],
