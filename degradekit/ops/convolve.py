@@ -97,17 +97,13 @@ def convolve_frames(x: FloatImage, kernel: Callable[..., Array], *numbers: Serie
 
 @kernel
 def _convolve(src: Array, dst: Array, size: tuple[int, int, int], weights: Array, allowance: float) -> bool:
-    """Take the kernel apart and run its passes; False, and nothing done, where it is one tap."""
+    """Convolve frames of ``size`` (h, w, c) that follow each other in the rows of ``src`` and ``dst``.
+
+    False, and nothing is done, where the kernel is one tap.
+    """
     passes = prepare(weights, allowance)
     if passes.reach_y == 0 and passes.reach_x == 0:
         return False
-    _filter(src, dst, size, passes)
-    return True
-
-
-@kernel
-def _filter(src: Array, dst: Array, size: tuple[int, int, int], passes: Passes) -> None:
-    """Run the passes over frames of ``size`` (h, w, c) that follow each other in the rows of ``src`` and ``dst``."""
     h, w, c = size
     rank, pitch = max(len(passes.taps), 1), dst.shape[1]
     direct = len(passes.taps) == 0
@@ -141,6 +137,7 @@ def _filter(src: Array, dst: Array, size: tuple[int, int, int], passes: Passes) 
             for at in range(0, dst.shape[1], _WIDTH4):
                 x = min(at, dst.shape[1] - _WIDTH4)
                 combine4(dst, frame * h + y, x, flat, offsets, passes.weights, terms, passes.head)
+    return True
 
 
 @inline
