@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -81,7 +82,7 @@ class Walk:
                 relative = prefix + entry.name
                 if entry.name.startswith("."):
                     self.ignored["hidden"] += 1
-                elif entry.is_dir():
+                elif _leads_to(entry.is_dir):
                     if descend:
                         (self._links if entry.is_symlink() else stack).append(relative)
                 elif self._is_image(entry, relative):
@@ -91,13 +92,23 @@ class Walk:
         reason = None
         if not has_image_suffix(entry.name):
             reason = "no image suffix"
-        elif not entry.is_file():
+        elif not _leads_to(entry.is_file):
             reason = "broken link" if entry.is_symlink() else "not a file"
         elif not self.wanted(relative):
             reason = "does not match"
         if reason:
             self.ignored[reason] += 1
         return reason is None
+
+
+def _leads_to(kind: Callable[[], bool]) -> bool:
+    """Whether an entry is of a kind, links followed; a link that leads round to itself is of none."""
+    try:
+        return kind()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return False
+        raise
 
 
 def matches(parts: list[str], pattern: list[str]) -> bool:
