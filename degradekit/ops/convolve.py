@@ -28,7 +28,7 @@ from degradekit.errors import OpError
 from degradekit.jit import inline, kernel
 from degradekit.ops.base import at_frame, is_held
 from degradekit.ops.panel import MIN_ROW, WIDTH, combine1, combine2, combine3, combine4
-from degradekit.ops.passes import TILE, Passes, prepare, share
+from degradekit.ops.passes import TILE, prepare, share
 from degradekit.types import Array, FloatImage, Series
 
 __all__ = ["ERROR", "convolve", "convolve_frames", "fill_row", "mirror", "mirrored_edges"]
