@@ -46,6 +46,7 @@ from degradekit.ops.resize import Resize
 from degradekit.ops.saturation import Saturation
 from degradekit.ops.shifted_gaussian import ShiftedGaussian
 from degradekit.ops.sinc import Sinc
+from degradekit.ops.skew_blur import SkewBlur
 from degradekit.ops.subsample import Subsample
 from degradekit.ops.telecine import Telecine
 from degradekit.ops.trajectory_blur import TrajectoryBlur
@@ -99,6 +100,7 @@ OPS: tuple[type[Op], ...] = (
     Saturation,
     ShiftedGaussian,
     Sinc,
+    SkewBlur,
     Subsample,
     Telecine,
     TrajectoryBlur,

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from degradekit.ops.base import Draw
-from degradekit.ops.convolve import convolve_frames
-from degradekit.ops.ellipse import EllipticBlur
+from degradekit.ops.ellipse import EllipticBlur, blur
 from degradekit.ops.kernels import gaussian
 from degradekit.rng import Draws
 from degradekit.types import FloatImage, Geometry, Series
@@ -24,6 +23,8 @@ class GaussianBlurDraw(Draw):
         sigma_x: Standard deviation in px along the rotated x axis.
         sigma_y: The same across it.
         rotation: Radians from the x axis towards the y axis.
+        kernel_noise: Strength of the noise on the kernel, 0 to 1.
+        field: Name of the uniform field of that noise, or nothing.
     """
 
     name: ClassVar[str] = "gaussian_blur"
@@ -32,10 +33,13 @@ class GaussianBlurDraw(Draw):
     sigma_x: Series
     sigma_y: Series
     rotation: Series
+    kernel_noise: Series = 0.0
+    field: str = ""
 
     def apply(self, x: FloatImage) -> FloatImage:
         """Convolve every channel."""
-        return convolve_frames(x, gaussian, self.size, self.sigma_x, self.sigma_y, self.rotation)
+        numbers = self.sigma_x, self.sigma_y, self.rotation
+        return blur(x, gaussian, self.size, *numbers, kernel_noise=self.kernel_noise, field=self.field)
 
 
 class GaussianBlur(EllipticBlur):
@@ -47,6 +51,9 @@ class GaussianBlur(EllipticBlur):
             below 0.2 nothing changes.
         sigma_y_range: The same across it; omitted for an isotropic blur, where it equals sigma_x.
         rotation_range: Radians from the x axis towards the y axis; needs ``sigma_y_range``.
+        kernel_noise_range: Every weight of the kernel is multiplied by a random number from [1 - a, 1 + a], a in
+            [0, 1], and their sum restored; larger makes rougher kernels, as estimated and real ones are. 0.25 is
+            BasicSR's noise range [0.75, 1.25].
 
     Shape: ``[T, H, W, C] -> [T, H, W, C]``; borders continue by reflection.
 
@@ -77,4 +84,4 @@ class GaussianBlur(EllipticBlur):
 
     def draw(self, u: Draws, g: Geometry) -> GaussianBlurDraw:
         """Choose the size, the sigmas and the rotation."""
-        return GaussianBlurDraw(*self.draw_ellipse(u, g))
+        return GaussianBlurDraw(*self.draw_ellipse(u, g), *self.draw_kernel_noise(u, g))

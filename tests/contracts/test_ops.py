@@ -127,6 +127,17 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "saturation": [{"factor_range": [0, 1.5]}],
     "shifted_gaussian": [{"size_range": 15, "sigma_range": [0.1, 2], "shift_range": [-0.5, 1.5]}],
     "sinc": [{"size_range": {"integer": [7, 21], "step": 2}, "cutoff_range": ["pi/3", "pi"]}],
+    "skew_blur": [
+        {
+            "size_range": 13,
+            "sigma_x_range": [0.5, 2],
+            "sigma_y_range": [0.5, 2],
+            "rotation_range": ["-pi", "pi"],
+            "skew_x_range": [-4, 4],
+            "skew_y_range": [-4, 4],
+            "kernel_noise_range": [0, 0.25],
+        }
+    ],
     "subsample": [{"step_range": 4}, {"step_range": {"integer": [2, 3]}, "offset_range": {"integer": [0, 1]}}],
     "telecine": [{"second": ["odd", "even"]}],
     "trajectory_blur": [
@@ -145,6 +156,7 @@ FILTERS = (
     "motion_blur",
     "plateau_blur",
     "sinc",
+    "skew_blur",
     "trajectory_blur",
 )
 """Ops that leave a ramp a ramp, so that it shows where their pixels come from although they override no grid."""
