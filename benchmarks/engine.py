@@ -211,7 +211,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> None:
-    every = sorted({row.peer for row in ROWS} - {OURS})
+    every = [peer for peer in dict.fromkeys(row.peer for row in ROWS) if peer != OURS]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--setup-peers", action="store_true", help="make the peers' virtual environment and stop")
     parser.add_argument("--photos", default="sample", help="folder of photographs (default: scikit-image's)")
