@@ -10,6 +10,7 @@ from typing import Any
 from degradekit.graph import Step, place
 from degradekit.ops.base import Draw
 from degradekit.plan import Plan
+from degradekit.steps import unfold
 from degradekit.table import align
 from degradekit.types import Affine, Geometry, Record, Scalar
 
@@ -159,7 +160,7 @@ def _steps(steps: Sequence[Step], g: Geometry) -> list[str]:
     if not steps:
         return ["  (no steps)"]
     rows = []
-    for i, step in enumerate(steps, 1):
+    for i, step in enumerate(unfold(steps), 1):
         rows.append((f"{i:2d}", *describe_step(step, g)))
         g = step.draw.out_geometry(g)
     return align(rows)

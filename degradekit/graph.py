@@ -7,22 +7,26 @@ for randomness and for columns:
 * ``a:b`` is the branch ``b`` of the choice ``a``: it runs *at the place* ``a``, so both branches of ``noise1`` share
   the columns ``deg.noise1.*``;
 * ``a[1]`` is the second repetition of ``a``.
+
+A blend is one step that holds the steps of its children, so that a plan stays a flat list.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import TypeAlias
 
 from degradekit.dist import Dist
-from degradekit.ops.base import Draw, Op
+from degradekit.ops.base import Op
 from degradekit.rng import Draws
+from degradekit.steps import Mask, Step
 from degradekit.types import Geometry
 
 __all__ = [
+    "Blend",
     "Chain",
     "Children",
     "Maybe",
@@ -35,19 +39,6 @@ __all__ = [
     "place",
     "resolve",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One operation of a plan.
-
-    Args:
-        at: Path of the node that it came from.
-        draw: The determined operation.
-    """
-
-    at: str
-    draw: Draw
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +96,15 @@ class Repeat:
     child: Node
 
 
-Node: TypeAlias = Op | Chain | OneOf | Maybe | Shuffle | Repeat
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """The child acts on the part of the picture that the mask says; it keeps the size and moves no pixels."""
+
+    mask: Mask
+    child: Chain
+
+
+Node: TypeAlias = Op | Blend | Chain | OneOf | Maybe | Shuffle | Repeat
 Children: TypeAlias = tuple[tuple[str, Node], ...]
 
 
@@ -138,6 +137,9 @@ def resolve(node: Node, u: Draws, at: str, g: Geometry) -> tuple[list[Step], Geo
                 more, g = resolve(child, u, f"{at}[{i}]", g)
                 steps += more
             return steps, g
+        case Blend(mask=mask, child=child):
+            inner, _ = resolve(child, u, at, g)
+            return ([Step(at, replace(mask.draw(here, g), steps=tuple(inner)))] if inner else []), g
         case Op():
             draw = node.draw(here, g)
             return [Step(at, draw)], draw.out_geometry(g)
@@ -157,6 +159,9 @@ def leaves(node: Node, at: str = "") -> Iterator[tuple[str, Op]]:
         case Repeat(n=n, child=child):
             for i in range(int(n.support()[1])):
                 yield from leaves(child, f"{at}[{i}]")
+        case Blend(mask=mask, child=child):
+            yield at, mask
+            yield from leaves(child, at)
         case Op():
             yield at, node
 

@@ -20,7 +20,7 @@ from degradekit.apply import to_float
 from degradekit.cost import Cost, measure_cost, synthetic_picture
 from degradekit.dist import Const, Dist
 from degradekit.errors import DegradekitError
-from degradekit.graph import Chain, Maybe, Node, OneOf, Repeat, Shuffle, leaves
+from degradekit.graph import Blend, Chain, Maybe, Node, OneOf, Repeat, Shuffle, leaves
 from degradekit.nodes import read_yaml
 from degradekit.ops.base import Draw, Op, at_frame
 from degradekit.ops.gaussian_blur import GaussianBlur, GaussianBlurDraw
@@ -28,6 +28,7 @@ from degradekit.ops.kernels import gaussian
 from degradekit.plan import Plan
 from degradekit.recipe import Recipe, load_recipe, probe_geometry
 from degradekit.rng import Draws, sample_key
+from degradekit.steps import Mask, unfold
 from degradekit.types import FloatImage, Geometry
 
 __all__ = ["Finding", "Lint", "Severity", "lint"]
@@ -159,6 +160,8 @@ def _never(node: Node, path: str) -> Iterator[Finding]:
             if n.support()[1] == 0:
                 yield Finding("warning", f"{path}.repeat", "it is 0: this never happens; remove the node")
             yield from _never(child, path)
+        case Blend(child=child):
+            yield from _never(child, path)
         case Op():
             return
 
@@ -228,11 +231,11 @@ def _geometry(recipe: Recipe, i: int) -> Geometry:
 def _steps(plan: Plan) -> Iterator[tuple[str, Draw, Geometry]]:
     """Place, draw and arriving geometry of every step."""
     g = Geometry(*plan.hr)
-    for step in plan.target:
+    for step in unfold(plan.target):
         yield _path("target", step.at), step.draw, g
         g = step.draw.out_geometry(g)
     g = Geometry(g.t, g.h, g.w, g.c, target=plan.lq_geometry.size)
-    for step in plan.degrade:
+    for step in unfold(plan.degrade):
         yield _path("degrade", step.at), step.draw, g
         g = step.draw.out_geometry(g)
 
@@ -249,7 +252,7 @@ def _without_effect(recipe: Recipe) -> Iterator[Finding]:
     x = to_float(synthetic_picture(side, side)[None])
     g = Geometry(1, side, side, target=(side // recipe.scale,) * 2)
     for path, op in _ops(recipe).items():
-        if op.draws.moves_only or op.name == "resize":
+        if op.draws.moves_only or op.name == "resize" or isinstance(op, Mask):
             continue
         try:
             draws = [op.draw(Draws(sample_key(recipe.seed, f"trial#{i}", 0), path), g) for i in range(TRIALS)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -11,12 +12,13 @@ from pydantic import BaseModel, ValidationError
 
 from degradekit.dist import Dist, Within, evaluate
 from degradekit.errors import RecipeError
-from degradekit.graph import Chain, Children, Maybe, Node, OneOf, Repeat, Shuffle
-from degradekit.ops import OPS
+from degradekit.graph import Blend, Chain, Children, Maybe, Node, OneOf, Repeat, Shuffle, leaves
+from degradekit.ops import OPS, Draw
+from degradekit.steps import Mask
 
 __all__ = ["Problems", "parse_chain", "read_yaml"]
 
-_KINDS = ("op", "chain", "one_of", "shuffle")
+_KINDS = ("op", "blend", "chain", "one_of", "shuffle")
 _MODIFIERS = ("p", "repeat", "when")
 _FORBIDDEN = set("/:[].#\"' ")
 _TOLERANCE = 1e-6
@@ -201,7 +203,21 @@ def _before(node: Shuffle, raw: Any, declared: Any, at: str, problems: Problems)
         return node
 
 
+def _blend(raw: Any, path: str, options: Mapping[str, bool], problems: Problems) -> Node | None:
+    if not isinstance(raw, Mapping) or "mask" not in raw:
+        problems.add(path, f"a blend is a mapping with mask and the nodes that act where it is, not {raw!r}")
+        return None
+    mask = problems.model(f"{path}.mask", Mask, raw["mask"])
+    child = parse_chain({name: node for name, node in raw.items() if name != "mask"}, path, options, problems)
+    for at, op in leaves(child):
+        if op.draws.out_geometry is not Draw.out_geometry or op.draws.grid is not Draw.grid:
+            where = f"{path}.{re.sub('[/:]', '.', at)}"
+            problems.add(where, f"{op.name} changes the size or moves the picture; put it before or after the blend")
+    return Blend(mask, child) if mask is not None else None
+
+
 _COMBINATORS: dict[str, Callable[[Any, str, Mapping[str, bool], Problems], Node | None]] = {
+    "blend": _blend,
     "chain": parse_chain,
     "one_of": _one_of,
     "shuffle": _shuffle,

@@ -7,7 +7,7 @@ needs nothing but the shard.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +16,9 @@ import numpy as np
 from degradekit.apply import run
 from degradekit.errors import OpError
 from degradekit.graph import Node, Step, leaves, place
-from degradekit.ops import DRAWS
 from degradekit.ops.base import IDENTITY_GRID
-from degradekit.types import Affine, Array, Geometry, Scalar
+from degradekit.steps import BlendDraw, step_from_json, step_to_json, unfold
+from degradekit.types import Affine, Array, FloatImage, Geometry, Scalar
 
 __all__ = ["Plan", "canonical_json", "column_types"]
 
@@ -105,7 +105,7 @@ class Plan:
         """
         out: dict[str, Scalar] = {}
         for prefix, steps in (("gt", self.target), ("deg", self.degrade)):
-            for step in steps:
+            for step in unfold(steps):
                 base = f"{prefix}.{place(step.at)}"
                 out[f"{base}.op"] = step.draw.name
                 for name, kind in type(step.draw).columns().items():
@@ -113,6 +113,24 @@ class Plan:
                     if kind == "float":
                         value = float(np.mean(value)) if isinstance(value, tuple) else float(value)
                     out[f"{base}.{name}"] = value
+        return out
+
+    def masks(self) -> dict[str, FloatImage]:
+        """The masks of all blends, made again from their numbers: where a part of the steps acted, and how much.
+
+        Returns:
+            ``deg.<place>`` or ``gt.<place>`` to float32 ``[T, H, W, 1]`` in [0, 1] at the step's own resolution; T = 1
+            where all frames share it.
+        """
+        gt = self.gt_geometry
+        out: dict[str, FloatImage] = {}
+        for prefix, steps, start in (("gt", self.target, Geometry(*self.hr)), ("deg", self.degrade, gt)):
+            g = start
+            for step in steps:
+                for inner in unfold((step,)):  # what is inside a blend has its size
+                    if isinstance(inner.draw, BlendDraw):
+                        out[f"{prefix}.{place(inner.at)}"] = inner.draw.mask(g)
+                g = step.draw.out_geometry(g)
         return out
 
     def to_json(self) -> str:
@@ -125,8 +143,8 @@ class Plan:
                 "key": self.key,
                 "variant": self.variant,
                 "hr": self.hr,
-                "target": [_step_to_json(step) for step in self.target],
-                "degrade": [_step_to_json(step) for step in self.degrade],
+                "target": [step_to_json(step) for step in self.target],
+                "degrade": [step_to_json(step) for step in self.degrade],
             }
         )
 
@@ -147,8 +165,8 @@ class Plan:
                 key=raw["key"],
                 variant=raw["variant"],
                 hr=tuple(raw["hr"]),
-                target=tuple(_step_from_json(step) for step in raw["target"]),
-                degrade=tuple(_step_from_json(step) for step in raw["degrade"]),
+                target=tuple(step_from_json(step) for step in raw["target"]),
+                degrade=tuple(step_from_json(step) for step in raw["degrade"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise OpError(f"this text is no plan: {error}") from error
@@ -174,24 +192,6 @@ def column_types(prefix: str, node: Node) -> dict[str, str]:
             if before != kind:
                 out[column] = "float" if {before, kind} == {"int", "float"} else "str"
     return out
-
-
-def _step_to_json(step: Step) -> dict[str, Any]:
-    return {"at": step.at, "op": step.draw.name, "version": step.draw.version, "draw": step.draw.to_json()}
-
-
-def _step_from_json(raw: Mapping[str, Any]) -> Step:
-    draw = DRAWS.get(raw["op"])
-    if draw is None:
-        raise OpError(
-            f"step {raw['at']}: this build has no op {raw['op']!r}; install the version that made the dataset"
-        )
-    if raw["version"] != draw.version:
-        raise OpError(
-            f"step {raw['at']}: the plan needs version {raw['version']} of {raw['op']}, this build has {draw.version}; "
-            "install the degradekit version that dataset.json names"
-        )
-    return Step(raw["at"], draw.from_json(raw["draw"]))
 
 
 def _walk(steps: Sequence[Step], g: Geometry) -> Geometry:

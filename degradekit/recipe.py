@@ -16,9 +16,10 @@
           poisson: {p: 0.5, op: poisson_noise, scale_range: [0.05, 3]}
       blur2: {p: 0.8, op: gaussian_blur, size_range: 21, sigma_x_range: [0.2, 1.5]}
 
-A node is ``op: name`` with its ranges, or one of ``chain:``, ``one_of:``, ``shuffle:`` with named children; it may
-carry ``p`` (the probability that it happens; inside ``one_of``, that it is chosen), ``repeat`` (how many times) and
-``when`` (an option's name, or ``not`` and its name). ``before: [[a, b]]`` beside ``shuffle:`` keeps a ahead of b.
+A node is ``op: name`` with its ranges, or one of ``chain:``, ``one_of:``, ``shuffle:``, ``blend:`` with named children;
+it may carry ``p`` (the probability that it happens; inside ``one_of``, that it is chosen), ``repeat`` (how many times)
+and ``when`` (an option's name, or ``not`` and its name). ``before: [[a, b]]`` beside ``shuffle:`` keeps a ahead of b.
+``blend: {mask: {shape: ellipse}, blur: {op: ...}}`` lets its children act on a part of the picture.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from degradekit.errors import RecipeError
-from degradekit.graph import Chain, Maybe, Node, OneOf, Repeat, Shuffle, resolve
+from degradekit.graph import Blend, Chain, Maybe, Node, OneOf, Repeat, Shuffle, resolve
 from degradekit.nodes import Problems, parse_chain, read_yaml
 from degradekit.ops.base import Op
 from degradekit.plan import Plan, canonical_json, column_types
@@ -315,6 +316,8 @@ def _to_json(node: Node) -> Any:
         case Op():
             ranges = node.model_dump(mode="json", exclude_defaults=False)
             return {"op": node.name, "version": node.draws.version, "ranges": ranges}
+        case Blend(mask=mask, child=child):
+            return {"blend": _to_json(mask), "node": _to_json(child)}
         case Chain(children=children):
             return {"chain": [[name, _to_json(child)] for name, child in children]}
         case Shuffle(children=children, before=before):

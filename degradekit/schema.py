@@ -21,6 +21,7 @@ from degradekit.dist import Within
 from degradekit.ops import OPS
 from degradekit.ops.base import Op
 from degradekit.source.extract import Extract
+from degradekit.steps import Mask
 
 __all__ = ["arguments", "recipe_schema"]
 
@@ -36,7 +37,7 @@ def recipe_schema() -> dict[str, Any]:
         >>> schema["required"], schema["properties"]["scale"]["maximum"]
         (['scale', 'degrade'], 16)
     """
-    kinds = [f"op.{op.name}" for op in OPS] + ["chain", "one_of", "shuffle"]
+    kinds = [f"op.{op.name}" for op in OPS] + ["blend", "chain", "one_of", "shuffle"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "degradekit recipe",
@@ -68,6 +69,7 @@ def recipe_schema() -> dict[str, Any]:
                 "additionalProperties": {"$ref": "#/$defs/node"},
             },
             "node": {"type": "object", "oneOf": [{"$ref": f"#/$defs/{kind}"} for kind in kinds]},
+            "blend": _blend(),
             "chain": _combinator("chain", "Children that run one after another."),
             "one_of": _combinator("one_of", "Children of which one runs, chosen by their `p`."),
             "shuffle": _combinator("shuffle", "Children that all run, in a random order.", before=_pairs()),
@@ -114,6 +116,20 @@ def _op(op: type[Op]) -> dict[str, Any]:
 def _combinator(kind: str, description: str, **more: dict[str, Any]) -> dict[str, Any]:
     body = {"$ref": "#/$defs/nodes", "minProperties": 1}
     return {"description": description, **_closed({kind: body, **more, **_modifiers()}, required=[kind])}
+
+
+def _blend() -> dict[str, Any]:
+    mask = {"description": "Where the children act.", **_closed(_fields(Mask), required=[])}
+    body = {
+        "type": "object",
+        "propertyNames": {"pattern": NAME},
+        "properties": {"mask": mask},
+        "required": ["mask"],
+        "minProperties": 2,
+        "additionalProperties": {"$ref": "#/$defs/node"},
+    }
+    description = "Children that run one after another and act on the part of the picture that the mask says."
+    return {"description": description, **_closed({"blend": body, **_modifiers()}, required=["blend"])}
 
 
 def _pairs() -> dict[str, Any]:

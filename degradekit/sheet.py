@@ -18,6 +18,7 @@ from degradekit.nodes import read_yaml
 from degradekit.pick import spread
 from degradekit.plan import Plan
 from degradekit.shards.dataset import Dataset
+from degradekit.steps import unfold
 from degradekit.types import Array, Record
 
 __all__ = ["Cell", "cell_of", "contact_sheet", "render"]
@@ -97,7 +98,7 @@ def cell_of(record: Record, scale: int) -> Cell:
         gt=_enlarge(gt, zoom),
         lq=_enlarge(lq, zoom * scale),
         labels=(f"GT {h * scale}x{w * scale}{cut}{larger}", f"LQ {h}x{w}, enlarged x{zoom * scale}"),
-        steps=tuple(caption(step) for step in plan.target + plan.degrade),
+        steps=tuple(caption(step) for step in unfold(plan.target + plan.degrade)),
     )
 
 

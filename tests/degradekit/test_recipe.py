@@ -69,7 +69,7 @@ BAD = [
     ("  x: {one_of: {a: {p: 0.6, op: jpeg, quality_range: 5}, b: {op: jpeg, quality_range: 9}}}", "b do not; give all"),
     ("  x: {p: 1.2, op: jpeg, quality_range: 50}", "degrade.x.p: 1.2 is no probability"),
     ("  x: {p: often, op: jpeg, quality_range: 50}", "degrade.x.p: 'often' is no probability"),
-    ("  x: {op: jpeg, chain: {}, quality_range: 50}", "exactly one of op, chain, one_of, shuffle"),
+    ("  x: {op: jpeg, chain: {}, quality_range: 50}", "exactly one of op, blend, chain, one_of, shuffle"),
     ("  x: {quality_range: 50}", "this one has none"),
     ("  x: jpeg", "a node is a mapping"),
     ("  a/b: {op: jpeg, quality_range: 50}", "'a/b' is no node name"),
