@@ -24,7 +24,9 @@ def test_import_is_light() -> None:
 
 
 def test_help_loads_nothing() -> None:
-    code = "import sys, degradekit.cli as c; c.make_parser(); print(sorted({'numpy', 'yaml', 'ray'} & set(sys.modules)))"
+    code = (
+        "import sys, degradekit.cli as c; c.make_parser(); print(sorted({'numpy', 'yaml', 'ray'} & set(sys.modules)))"
+    )
     assert python(code) == "[]"
 
 

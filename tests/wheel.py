@@ -54,7 +54,11 @@ def run(folder: Path, arguments: list[str]) -> int:
     libraries = folder / "libraries"
     libraries.mkdir()
     for entry in Path(sysconfig.get_path("purelib")).iterdir():
-        if "degradekit" not in entry.name and entry.name not in ("__pycache__", "pip") and not entry.name.startswith("pip-"):
+        if (
+            "degradekit" not in entry.name
+            and entry.name not in ("__pycache__", "pip")
+            and not entry.name.startswith("pip-")
+        ):
             (libraries / entry.name).symlink_to(entry)
     (site / "libraries.pth").write_text(f"{libraries}\n")
 
