@@ -147,8 +147,8 @@ class Mask(Op):
         angle_range: Radians by which it is turned, clockwise as displayed; a ``gradient`` rises along it.
         feather_range: Width of the edge in shorter sides, 0 (1 px) to 2; larger is softer.
         strength_range: Largest weight of the steps, 0 to 1.
-        coverage_range: Share of the picture that ``clouds`` cover on average, 0.01 to 0.99.
-        lines_range: Lines of ``text``, whole numbers 1 to 20; they share the height.
+        coverage_range: Share of the picture that ``clouds`` cover on average, 0.01 to 0.99; held over a clip.
+        lines_range: Lines of ``text``, whole numbers 1 to 20, which share the height; held over a clip.
         invert: Probability that the steps act outside instead: 1 with ``text`` spares it.
 
     Shape: ``[T, H, W, 1]``; frames share one mask unless a range moves over time.

@@ -61,7 +61,7 @@ class Haze(Op):
         transmission_range: Mean share of the scene that comes through, 0 to 1; smaller is thicker.
         airlight_range: Level of the haze in [0, 1]; 0.8 to 1 for fog, less for smoke.
         unevenness_range: Standard deviation of the transmission over the picture, 0 to 0.5; 0 is even.
-        size_range: Size of the clouds of uneven haze, in longer sides of the picture, 0.02 to 2.
+        size_range: Size of the clouds of uneven haze, in longer sides of the picture, 0.02 to 2; held over a clip.
 
     Shape: ``[T, H, W, C] -> [T, H, W, C]``; the clouds stand still in a clip.
 
