@@ -7,13 +7,15 @@ only when there is room for it, so the driver's memory depends on the shards in 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import signal
+import threading
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from degradekit.build import BuildSpec, ShardReport, ShardTask, Unit, build_shard, rehearse
-from degradekit.errors import DegradekitError, ShardError
+from degradekit.errors import BuildError, DegradekitError, ShardError
 
 __all__ = ["inline", "on_ray"]
 
@@ -28,7 +30,7 @@ TASKS_PER_WORKER = 64
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 
 
-def inline(spec: BuildSpec, tasks: Iterator[ShardTask]) -> Iterator[ShardReport]:
+def inline(spec: BuildSpec, tasks: Iterator[ShardTask]) -> Generator[ShardReport]:
     """Make the shards one after another in this process."""
     for task in tasks:
         yield build_shard(spec, task)
@@ -36,7 +38,7 @@ def inline(spec: BuildSpec, tasks: Iterator[ShardTask]) -> Iterator[ShardReport]
 
 def on_ray(
     spec: BuildSpec, tasks: Iterator[ShardTask], *, workers: int | None = None, address: str | None = None
-) -> Iterator[ShardReport]:
+) -> Generator[ShardReport]:
     """Make every shard in a Ray task.
 
     Args:
@@ -46,6 +48,7 @@ def on_ray(
         address: A running cluster (``auto`` or ``host:port``); default a local one that is started and stopped here.
 
     Raises:
+        BuildError: There is no such cluster.
         ShardError: Workers keep dying on a shard although no single image of it kills them.
         DegradekitError: What a task raised on purpose.
     """
@@ -67,17 +70,18 @@ def _cluster(workers: int | None, address: str | None) -> Iterator[Any]:
     import ray  # takes a second: only builds that use it pay
 
     if ray.is_initialized():
-        raise ShardError("a Ray session is already open in this process; call ray.shutdown() before a build on Ray")
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "include_dashboard": False}
-    if address:
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        try:
-            ray.init(address=address, log_to_driver=False, logging_level="ERROR")
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise ShardError(f"cannot join the Ray cluster at {address}: {error}") from error
-    else:
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        ray.init(address="local", num_cpus=workers, object_store_memory=100 * 2**20, **quiet)
+        raise BuildError("a Ray session is already open in this process; call ray.shutdown() before a build on Ray")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    local = {"num_cpus": workers, "object_store_memory": 100 * 2**20, "include_dashboard": False}
+    on_sigterm = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(address=address or "local", **quiet, **({} if address else local))
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        where = f"cannot join the Ray cluster at {address}" if address else "cannot start Ray on this machine"
+        raise BuildError(f"{where} ({error}); check the address, or choose --executor inline") from error
+    if callable(on_sigterm) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_sigterm)  # Ray has put its own in its place, which ends the process with 1
     try:
         yield ray
     finally:

@@ -10,7 +10,8 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,19 +22,20 @@ import numpy.typing as npt
 
 from degradekit import executors
 from degradekit.build import SKIP, BuildSpec, ShardReport, ShardTask, Unit, canary, image_windows
-from degradekit.codecs import DEFAULT_CODEC
-from degradekit.errors import BuildError, SourceError
+from degradekit.codecs import CODECS, DEFAULT_CODEC
+from degradekit.errors import BuildError, ShardError, SourceError
 from degradekit.progress import Progress
 from degradekit.recipe import Recipe
 from degradekit.rng import hash64
-from degradekit.shards.commit import FOLDER, committed_numbers, read_sealed, sweep
+from degradekit.shards import FORMATS
+from degradekit.shards.commit import clear, committed_numbers, publish_bytes, read_sealed, sweep
 from degradekit.shards.manifest import CLOCK, DATASET, MANIFEST, QUARANTINE, BuildFacts, finish
 from degradekit.source import ImageRef, list_images, read_header
 from degradekit.storage import Store, open_store
 
 __all__ = ["BuildPlan", "Summary", "TooManyFailures", "plan_build", "run_build"]
 
-PLAN_FILE = "plan.json"
+PLAN_FILE, PROGRESS_FILE = "plan.json", "progress.json"
 INLINE_PAIRS = 2000
 """``auto`` builds this many pairs in its own process: about as long as a Ray cluster takes to start and warm up."""
 
@@ -54,6 +56,7 @@ class BuildPlan:
         gts: GTs of the dataset: all of them, or what ``limit`` leaves.
         shard_size: Pairs in a shard.
         source_digest: Fingerprint of the listing.
+        ignored: Names in the source that are no images: reason -> how many.
     """
 
     spec: BuildSpec
@@ -63,6 +66,7 @@ class BuildPlan:
     gts: int
     shard_size: int
     source_digest: str
+    ignored: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def pairs(self) -> int:
@@ -191,23 +195,21 @@ def plan_build(
 
     Raises:
         SourceError: There are no images.
-        BuildError: A number makes no dataset.
+        BuildError: A number makes no dataset, or there is no such format or codec.
     """
-    if variants < 1 or shard_size < variants or shard_size % variants:
-        raise BuildError(
-            f"a shard of {shard_size} pairs cannot hold whole GTs with {variants} variants each; "
-            f"use --shard-size {max(1, shard_size // max(variants, 1)) * max(variants, 1)}"
-        )
-    listed = list_images(source).images
+    _check_layout(variants, shard_size, limit)
+    _check_known("--format", format, FORMATS)
+    _check_known("--codec", codec, CODECS)
+    listing = list_images(source)
     # Images in keyed order: neighbours in a folder (frames of one scene, say) do not become neighbours in a shard.
-    images = sorted(listed, key=lambda image: hash64(f"{recipe.seed}:{image.key}"))
+    images = sorted(listing.images, key=lambda image: hash64(f"{recipe.seed}:{image.key}"))
     counts = _crops_per_image(recipe, images)
     ends = np.cumsum(counts)
     gts = int(ends[-1])
     if limit is not None:
         gts = min(gts, limit // variants)
     if gts < 1:
-        raise SourceError(f"nothing to build from {source}: --limit {limit} leaves no GT with its {variants} variants")
+        raise SourceError(f"no image of {source} is as large as the window; use a smaller extract.size, or small: pad")
     spec = BuildSpec(
         recipe_text=recipe.text,
         recipe_name=recipe.name,
@@ -220,7 +222,25 @@ def plan_build(
         codec=codec,
         canary=canary(recipe),
     )
-    return BuildPlan(spec, recipe, images, ends, gts, shard_size, _source_digest(listed))
+    ignored = dict(listing.ignored)
+    return BuildPlan(spec, recipe, images, ends, gts, shard_size, _source_digest(listing.images), ignored)
+
+
+def _check_layout(variants: int, shard_size: int, limit: int | None) -> None:
+    if variants < 1:
+        raise BuildError(f"--variants {variants} makes no LQ; give 1 or more")
+    if shard_size < variants or shard_size % variants:
+        raise BuildError(
+            f"a shard of {shard_size} pairs cannot hold whole GTs with {variants} variants each; "
+            f"use --shard-size {max(1, shard_size // variants) * variants}"
+        )
+    if limit is not None and limit < variants:
+        raise BuildError(f"--limit {limit} leaves no GT with {variants} variants; give {variants} or more")
+
+
+def _check_known(option: str, value: str, known: Collection[str]) -> None:
+    if value not in known:
+        raise BuildError(f"{option} {value} is unknown; choose one of {', '.join(known)}")
 
 
 def run_build(
@@ -245,10 +265,12 @@ def run_build(
         max_failures: Stop when more pairs than this failed.
 
     Raises:
-        BuildError: The folder holds something else, or a build of something else.
+        BuildError: The folder holds something else, or a build of something else; or the executor takes no workers.
         ShardError: It cannot be written.
         TooManyFailures: See ``max_failures``; finished shards are kept.
     """
+    if executor == "inline" and (workers or ray_address):
+        raise BuildError("--executor inline makes shards in this process: leave out --workers and --ray-address")
     store = open_store(plan.spec.out)
     done = _open_folder(store, plan, force=force)
     summary = Summary()
@@ -264,14 +286,15 @@ def run_build(
     )
     began = time.time()
     progress.start(total=plan.pairs, done=sum(plan.rows(number) for number in done))
-    for report in reports:
-        summary.add(report)
-        progress.advance(plan.rows(report.number), bytes=report.bytes, failures=summary.failures)
-        if max_failures is not None and summary.failures > max_failures:
-            raise TooManyFailures(
-                f"{summary.failures} pairs failed, more than --max-failures {max_failures}; the last: "
-                f"{summary.last_failure}; finished shards are kept, the same command goes on"
-            )
+    with closing(reports):  # a build that stops takes its cluster with it
+        for report in reports:
+            summary.add(report)
+            progress.advance(plan.rows(report.number), bytes=report.bytes, failures=summary.failures)
+            if max_failures is not None and summary.failures > max_failures:
+                raise TooManyFailures(
+                    f"{summary.failures} pairs failed, more than --max-failures {max_failures}; the last: "
+                    f"{summary.last_failure}; finished shards are kept, the same command with a higher limit goes on"
+                )
     clock = {
         "started": datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds"),
         "host": platform.node(),
@@ -319,37 +342,48 @@ def _open_folder(store: Store, plan: BuildPlan, *, force: bool) -> set[int]:
     """Make the folder ours, or take up the shards that an earlier run of the same plan committed."""
     present = store.sizes("")
     identity = plan.identity()
-    if PLAN_FILE in present:
-        before = json.loads(store.read(PLAN_FILE))
-        if before == identity and not force:
-            sweep(store)
-            return committed_numbers(store)
-        if not force:
-            changed = ", ".join(
-                f"{name} was {before.get(name)} and is {identity.get(name)}"
-                for name in sorted(set(before) | set(identity))
-                if before.get(name) != identity.get(name)
-            )
+    if PLAN_FILE in present and not force:
+        changed = _changes(store, identity)
+        if changed:
             raise BuildError(
-                f"{plan.spec.out} holds another build: {changed}; give the same arguments to go on with it, choose "
-                "another --out, or --force to delete it and start over"
+                f"{plan.spec.out} holds another build: {', '.join(changed)}; give the same arguments to go on with it, "
+                "choose another --out, or --force to delete it and start over"
             )
+        sweep(store)
+        return committed_numbers(store)
+    if PLAN_FILE in present:
         _clear(store)
-    elif set(present) - {"progress.json"}:
+    elif present:
         raise BuildError(
             f"{plan.spec.out} is not empty and no degradekit dataset (it holds {sorted(present)[0]}); "
             "choose another --out"
         )
     with store.workspace() as folder:
-        file = folder / PLAN_FILE
-        file.write_text(json.dumps(identity, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        store.publish(file, PLAN_FILE)
+        publish_bytes(store, folder, (json.dumps(identity, indent=1, sort_keys=True) + "\n").encode(), PLAN_FILE)
     return set()
 
 
+def _changes(store: Store, identity: Mapping[str, Any]) -> list[str]:
+    """What the folder's plan has otherwise."""
+    try:
+        before = dict(json.loads(store.read(PLAN_FILE)))
+    except (TypeError, ValueError) as error:
+        raise ShardError(
+            f"{store.uri}/{PLAN_FILE} is no plan any more ({error}): restore it, or --force to delete the build"
+        ) from error
+    return [
+        f"{name} was {before.get(name)} and is {identity.get(name)}"
+        for name in sorted(before.keys() | identity.keys())
+        if before.get(name) != identity.get(name)
+    ]
+
+
 def _clear(store: Store) -> None:
-    """Delete a dataset: the files that degradekit makes, and no other. Its vouchers go first."""
-    for name in (DATASET, PLAN_FILE, MANIFEST, QUARANTINE, CLOCK, "progress.json"):
+    """Delete a dataset: the files that degradekit makes, and no other.
+
+    What vouches for others goes first; the plan goes last, so that a deletion that was cut short can be forced again.
+    """
+    for name in (DATASET, MANIFEST, QUARANTINE, CLOCK, PROGRESS_FILE):
         store.delete(name)
-    for name in store.sizes(FOLDER):
-        store.delete(f"{FOLDER}/{name}")
+    clear(store)
+    store.delete(PLAN_FILE)

@@ -99,9 +99,10 @@ def read_yaml(text: str, where: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         at = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise RecipeError(
-            f"{where}:{at}: {getattr(error, 'problem', None) or error}; a recipe is plain YAML"
-        ) from error
+        problem = str(getattr(error, "problem", None) or error)
+        if "constructor for the tag" in problem:
+            problem = f"{problem.rpartition(' ')[2]} asks for an object of a programming language"
+        raise RecipeError(f"{where}:{at}: {problem}; a recipe is plain YAML, every key once") from error
     if not isinstance(raw, dict):
         raise RecipeError(f"{where}: a recipe is a YAML mapping with name, scale and degrade, not {type(raw).__name__}")
     return raw
@@ -178,7 +179,8 @@ def _one_of(raw: Any, path: str, options: Mapping[str, bool], problems: Problems
     elif given and abs(sum(given) - 1) > _TOLERANCE:
         problems.add(
             path,
-            f"the probabilities of {', '.join(n for n, _, _ in children)} sum to {sum(given):g}, not to 1",
+            f"the probabilities of {', '.join(n for n, _, _ in children)} sum to {sum(given):g}, not to 1; "
+            "correct one of them, or give none for equal chances",
         )
     return OneOf(tuple((name, node) for name, node, _ in children), tuple(given))
 
@@ -254,4 +256,6 @@ def _switched_on(when: Any, at: str, options: Mapping[str, bool], problems: Prob
 
 def _nearest(word: str, known: tuple[str, ...]) -> str:
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else f"; choose from {', '.join(known) or 'nothing: there is none'}"
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; choose from {', '.join(known)}" if known else "; this recipe has none"

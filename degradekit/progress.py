@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -36,11 +37,13 @@ class Progress:
         self._every = {"line": line_seconds, "json": json_seconds}
         self._last = {"line": 0.0, "json": 0.0}
         self._bar: tqdm[Any] | None = None
+        self._started = False
         self._total = self._done = self._before = self._bytes = self._failures = 0
         self._began = time.monotonic()
 
     def start(self, *, total: int, done: int) -> None:
         """Begin with ``done`` of ``total`` pairs from an earlier run."""
+        self._started = True
         self._total, self._done, self._before = total, done, done
         self._began = time.monotonic()
         if self._stream is not None and self._stream.isatty():
@@ -63,10 +66,12 @@ class Progress:
             self._write_json("running")
 
     def stop(self, state: str) -> None:
-        """End with ``done``, ``stopped`` or ``failed``."""
+        """End with ``done``, ``stopped`` or ``failed``; a build that was refused before it started leaves no trace."""
+        if not self._started:
+            return
         if self._bar is not None:
             self._bar.close()
-        elif self._stream is not None and self._total:
+        elif self._stream is not None and self._done > self._before:
             print(self.line(), file=self._stream, flush=True)
         self._write_json(state)
 
@@ -116,5 +121,11 @@ class Progress:
             "eta_seconds": None if eta is None else round(eta, 1),
         }
         temporary = self._json_path.with_suffix(".json.tmp")
-        temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(self._json_path)
+        try:
+            temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+            temporary.replace(self._json_path)
+        except OSError:
+            # A full disk stops the build where it matters, with a remedy; here no state is better than a stale one.
+            for file in (temporary, self._json_path):
+                with suppress(OSError):
+                    file.unlink(missing_ok=True)

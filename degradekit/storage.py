@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, cast
 
@@ -91,12 +91,15 @@ def io_errors(what: str) -> Iterator[None]:
         errno.EROFS: "choose a folder that can be written",
         errno.EACCES: "allow this user in there, or choose another folder",
         errno.ENOENT: "check the path",
+        errno.ENOTDIR: "give the path of a folder",
     }
     try:
         yield
     except OSError as error:
-        remedy = remedies.get(error.errno or 0, "check the disk or the connection and run the same command again")
-        raise ShardError(f"{what}: {error.strerror or error}: {remedy}.") from error
+        known = error.errno in remedies
+        reason = os.strerror(error.errno or 0) if known else error.strerror or error  # pyarrow's is a paragraph
+        remedy = remedies[error.errno or 0] if known else "check the disk or the connection and run the same again"
+        raise ShardError(f"{what}: {reason}: {remedy}.") from error
 
 
 def open_store(uri: str | Path) -> Store:
@@ -205,11 +208,19 @@ class LocalStore:
 
     def sizes(self, folder: str = "") -> dict[str, int]:
         """Name -> bytes of the files in a folder."""
-        try:
-            with os.scandir(self.root / folder) as entries:
-                return {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}
-        except FileNotFoundError:
-            return {}
+        path = self.root / folder
+        with io_errors(f"{path} cannot be listed"):
+            try:
+                with os.scandir(path) as entries:
+                    listed = list(entries)
+            except FileNotFoundError:
+                return {}
+        sizes = {}
+        for entry in listed:
+            with suppress(OSError):  # gone since it was listed, or a link that leads round to itself: no file
+                if entry.is_file():
+                    sizes[entry.name] = entry.stat().st_size
+        return sizes
 
     @contextmanager
     def workspace(self) -> Iterator[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
     counts = dataset.info["counts"]
     held = f"{counts['ok']} pairs and {counts['tombstones']} tombstones in {counts['shards']} shards"
     print(f"{count} problems in {held}" if count else f"{held}: no problem")
+    if count:
+        print("to make a damaged shard again, delete its file and run the same build", file=sys.stderr)
     return 1 if count else 0
 
 

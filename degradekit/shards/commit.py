@@ -31,6 +31,7 @@ __all__ = [
     "FOLDER",
     "Receipt",
     "batched_receipts",
+    "clear",
     "commit",
     "committed",
     "committed_numbers",
@@ -156,10 +157,15 @@ def _is_committed(store: Store, receipt: Receipt) -> bool:
 
 
 def publish_bytes(store: Store, folder: Path, data: bytes, name: str) -> None:
-    """Publish a small file by way of a workspace of the store."""
+    """Publish a small file by way of a workspace of the store.
+
+    Raises:
+        ShardError: It cannot be written.
+    """
     file = folder / Path(name).name
-    file.write_bytes(data)
-    store.publish(file, name)
+    with io_errors(f"{store.uri}/{name} cannot be written"):
+        file.write_bytes(data)
+        store.publish(file, name)
 
 
 def summarise(reader: ShardReader) -> ShardInfo:
@@ -214,6 +220,15 @@ def committed_numbers(store: Store) -> set[int]:
     return {int(match[1]) for match in matches if match[2] == "json" and match[1] in shards}
 
 
+def clear(store: Store) -> None:
+    """Delete every shard, sidecars first, and the leftovers of builders: no other file, whoever put it there."""
+    names = [name for name in store.sizes(FOLDER) if _NAME.fullmatch(name)]
+    for name in sorted(names, key=lambda name: not name.endswith(".json")):
+        store.delete(f"{FOLDER}/{name}")
+    for name in store.leftovers():
+        store.delete(name)
+
+
 def garbage(store: Store) -> list[str]:
     """Files of shards that no sidecar vouches for, and leftovers of builders that died."""
     names = sorted(store.sizes(FOLDER))
@@ -262,8 +277,12 @@ def read_sealed(store: Store, name: str) -> dict[str, Any]:
         digest = content.pop("digest")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ShardError(
-            f"{store.uri}/{name} cannot be read as sealed JSON ({error}): rebuild or restore it."
+            f"{store.uri}/{name} cannot be read as sealed JSON ({error}): restore it, or delete it and run the same "
+            "build again."
         ) from error
     if hashlib.sha256(canonical_json(content).encode()).hexdigest() != digest:
-        raise ShardError(f"{store.uri}/{name} was changed after it was written (its digest differs): restore it.")
+        raise ShardError(
+            f"{store.uri}/{name} was changed after it was written (its digest differs): restore it, or delete it and "
+            "run the same build again."
+        )
     return dict(content)

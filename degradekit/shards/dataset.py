@@ -203,5 +203,8 @@ def open_dataset(uri: str | Path) -> Dataset:
         )
     manifest = store.read(MANIFEST)
     if hashlib.sha256(manifest).hexdigest() != info["files"][MANIFEST]:
-        raise ShardError(f"{store.uri}/{MANIFEST} was changed after it was written (its SHA-256 differs): restore it.")
+        raise ShardError(
+            f"{store.uri}/{MANIFEST} was changed after it was written (its SHA-256 differs): restore it, or delete "
+            f"{DATASET} and run the same build again."
+        )
     return Dataset(store, info, read_manifest(manifest))

@@ -33,7 +33,7 @@ from degradekit.shards.commit import (
     sha256_of,
 )
 from degradekit.shards.summary import Schema, Stats, canonical_json, merge_stats
-from degradekit.storage import Store
+from degradekit.storage import Store, io_errors
 
 __all__ = ["BuildFacts", "ShardRow", "environment", "finish", "read_manifest", "root"]
 
@@ -165,10 +165,11 @@ def finish(store: Store, facts: BuildFacts, *, clock: Mapping[str, Any] | None =
         The content of ``dataset.json``.
 
     Raises:
-        ShardError: A shard is missing or of another build, or the folder is already a dataset with other content.
+        ShardError: A shard is missing or of another build, the folder is already a dataset with other content, or it
+            cannot be written.
     """
     _check_complete(committed_numbers(store), facts, store.uri)
-    with store.workspace() as folder:
+    with store.workspace() as folder, io_errors(f"{store.uri}/{MANIFEST} cannot be written"):
         totals = _gather(store, facts, folder)
         content = {**totals.content(facts), "environment": environment()}
         if DATASET in store.sizes():

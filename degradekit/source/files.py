@@ -32,7 +32,7 @@ def open_source(uri: str) -> Iterator[BinaryIO]:
             An object is fetched whole, in one request.
 
     Raises:
-        SourceError: It cannot be opened.
+        SourceError: It cannot be opened or, within the ``with`` block, read.
     """
     if is_remote(uri):
         yield io.BytesIO(_fetch(uri))
@@ -45,7 +45,12 @@ def open_source(uri: str) -> Iterator[BinaryIO]:
             f"{uri} cannot be opened ({reason}); correct the path or allow this user to read it"
         ) from error
     with file:
-        yield file
+        try:
+            yield file
+        except OSError as error:
+            raise SourceError(
+                f"{uri} cannot be read ({error.strerror or error}); check the disk or the file"
+            ) from error
 
 
 def _fetch(uri: str) -> bytes:

@@ -159,7 +159,7 @@ def _limit(uri: str, h: int, w: int, max_pixels: int) -> None:
     if h * w > max_pixels:
         raise SourceError(
             f"{uri} says it is {h}x{w} px, {h * w / 1e6:.0f} million; the limit max_pixels is {max_pixels}: "
-            "raise it if the file is to be trusted, or remove the file"
+            "raise extract.max_pixels in the recipe if the file is to be trusted, or remove the file"
         )
 
 

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
+Run = Callable[..., tuple[int, str, str]]
+
 SMALL_RECIPE = """
 name: small
 scale: 4
@@ -27,6 +29,16 @@ degrade:
       poisson: {p: 0.5, op: poisson_noise, form: content, scale_range: [0.1, 2]}
   resize2: {op: resize, relative_to: target, factor_range: 1, mode: bicubic}
   jpeg1: {op: jpeg, quality_range: [30, 95]}
+"""
+
+QUICK_RECIPE = """
+scale: 4
+options: {grey: false}
+extract: {mode: random, size: 32, small: pad}
+degrade:
+  grey: {when: grey, op: grey}
+  noise: {op: gaussian_noise, sigma_range: [1/255, 9/255]}
+  down: {op: resize, relative_to: target, factor_range: 1, mode: area}
 """
 
 
@@ -79,7 +91,7 @@ def built(photos: Path, small_recipe: Path, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture
-def degradekit(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+def degradekit(capsys: pytest.CaptureFixture[str]) -> Run:
     """Run the command line in this process: (exit code, stdout, stderr)."""
     from degradekit.cli import main
 
@@ -128,3 +140,30 @@ def store_uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"memory://{tmp_path}/set"
     address = quote(request.getfixturevalue("s3_server"))
     return f"s3://bucket/{tmp_path.relative_to('/')}/set?region=us-east-1&scheme=http&endpoint_override={address}"
+
+
+@pytest.fixture
+def quick_recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(QUICK_RECIPE)
+    return path
+
+
+@pytest.fixture
+def quick_source(tmp_path: Path) -> Path:
+    """Four pictures that nothing is wrong with."""
+    for i in range(4):
+        write_picture(tmp_path / f"source/{i}.png", 40, 48, seed=i)
+    return tmp_path / "source"
+
+
+@pytest.fixture
+def build(quick_recipe: Path, quick_source: Path, tmp_path: Path, degradekit: Run) -> Run:
+    """Build 24 pairs in shards of 4, or what other options say; flags come first."""
+
+    def run(*flags: object, out: object = tmp_path / "out", **other: object) -> tuple[int, str, str]:
+        options = {"source": quick_source, "out": out, "per-image": 6, "shard-size": 4, "executor": "inline"} | other
+        words = [word for name, value in options.items() for word in (f"--{name}", value)]
+        return degradekit("build", quick_recipe, *words, *flags)
+
+    return run
