@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from degradekit.errors import DegradekitError, OpError
+from degradekit.fields import fma
 from degradekit.graph import Step
 from degradekit.jit import kernel
 from degradekit.types import Array, FloatImage
@@ -25,8 +26,9 @@ def to_float(image: Array) -> FloatImage:
         >>> to_float(np.array([0, 51, 255], np.uint8)).tolist()
         [0.0, 0.20000000298023224, 1.0]
     """
-    levels = np.iinfo(image.dtype).max
-    return np.divide(image, np.float32(levels), dtype=np.float32)
+    out = np.empty(image.shape, np.float32)
+    _divide(np.ascontiguousarray(image).reshape(-1), np.float32(np.iinfo(image.dtype).max), out.reshape(-1))
+    return out
 
 
 def quantise(x: FloatImage, dtype: np.dtype[np.uint8] | np.dtype[np.uint16]) -> Array:
@@ -72,6 +74,16 @@ def run(steps: Sequence[Step], image: Array, seconds: dict[str, float] | None = 
             stage = f"apply.{step.draw.name}"
             seconds[stage] = seconds.get(stage, 0.0) + time.process_time() - start
     return np.ascontiguousarray(x) if x.dtype.kind == "u" else quantise(x, image.dtype)
+
+
+@kernel
+def _divide(levels, top, out):  # type: ignore[no-untyped-def]
+    """levels / top, correctly rounded: a product and one Newton step, half the time of a division."""
+    inverse = np.float32(1.0) / top
+    for i in range(levels.size):
+        level = np.float32(levels[i])
+        near = level * inverse
+        out[i] = fma(fma(-near, top, level), inverse, near)
 
 
 @kernel

@@ -34,6 +34,13 @@ def test_integers_survive_the_round_trip(dtype: type) -> None:
     np.testing.assert_array_equal(quantise(to_float(levels), levels.dtype), levels)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_levels_become_the_nearest_float(dtype: type) -> None:
+    levels = np.arange(np.iinfo(dtype).max + 1, dtype=dtype)
+    exact = (levels.astype(np.float64) / np.iinfo(dtype).max).astype(np.float32)
+    np.testing.assert_array_equal(to_float(levels), exact)
+
+
 @given(st.floats(-2, 3, width=32))
 def test_rounding_is_to_the_nearest_level(value: float) -> None:
     level = int(quantise(np.full((1, 1, 1, 1), value, np.float32), np.dtype(np.uint8)).item())
