@@ -38,6 +38,7 @@ from degradekit.ops.moire import Moire
 from degradekit.ops.motion_blur import MotionBlur
 from degradekit.ops.oversharpen import Oversharpen
 from degradekit.ops.palette import Palette
+from degradekit.ops.pixelate import Pixelate
 from degradekit.ops.plateau_blur import PlateauBlur
 from degradekit.ops.poisson_noise import PoissonNoise
 from degradekit.ops.quantise import Quantise
@@ -92,6 +93,7 @@ OPS: tuple[type[Op], ...] = (
     MotionBlur,
     Oversharpen,
     Palette,
+    Pixelate,
     PlateauBlur,
     PoissonNoise,
     Quantise,

@@ -9,18 +9,30 @@ mode                  weight of a pixel at distance d from x             the sam
 ====================  =================================================  ==========================================
 ``nearest``           1 for the pixel that contains x + 1/2              torch ``nearest-exact``
 ``area``              share of the output pixel that it covers           OpenCV ``INTER_AREA`` when shrinking
+``box``               1 for |d| < 1/2                                    antialiased: Pillow
 ``bilinear``          1 - |d|                                            torch, OpenCV; antialiased: torch, Pillow
+``hermite``           2 |d|^3 - 3 d^2 + 1                                ImageMagick
 ``bicubic``           Keys' cubic, a = -3/4; antialiased a = -1/2        torch, OpenCV; antialiased: torch, Pillow
+``catmull_rom``       Keys' cubic, a = -1/2                              ImageMagick
+``mitchell``          Mitchell and Netravali's cubic, B = C = 1/3        ImageMagick
+``b_spline``          cubic B-spline (B = 1, C = 0)                      ImageMagick
+``gaussian``          exp(-2 d^2), |d| < 2                               ImageMagick
+``lanczos2``          sinc(d) sinc(d/2), |d| < 2                         ImageMagick
 ``lanczos``           sinc(d) sinc(d/3), |d| < 3                         antialiased: Pillow
 ``matlab_bicubic``    Keys' cubic, a = -1/2, always antialiased          MATLAB ``imresize``
 ====================  =================================================  ==========================================
 
 Antialiasing widens the weights by m / n when an axis shrinks; ``nearest`` and ``area`` have nothing to widen. Outside
-the image, antialiased ``bilinear``, ``bicubic`` and ``lanczos`` leave pixels out, ``matlab_bicubic`` mirrors with the
-edge pixel repeated, and all others repeat the edge pixel. Weights are computed in float64 and applied as float32.
+the image, antialiased weights leave pixels out, ``matlab_bicubic`` mirrors with the edge pixel repeated, and all others
+repeat the edge pixel. Weights are computed in float64 and applied as float32.
+
+``b_spline`` and ``gaussian`` blur even where the size grows, ``mitchell`` a little; ``hermite``, ``box`` and
+``bilinear`` never overshoot.
 
 Source: R. Keys, "Cubic convolution interpolation for digital image processing", IEEE TASSP 29, 1981 (a);
-C. Duchon, "Lanczos filtering in one and two dimensions", J. Applied Meteorology 18, 1979.
+D. P. Mitchell, A. N. Netravali, "Reconstruction filters in computer graphics", SIGGRAPH 1988 (B, C);
+C. Duchon, "Lanczos filtering in one and two dimensions", J. Applied Meteorology 18, 1979; the others are those of
+ImageMagick's ``-filter``.
 """
 
 from __future__ import annotations
@@ -37,11 +49,37 @@ from degradekit.types import Array, FloatImage
 
 __all__ = ["MODES", "Mode", "axis_weights", "resize"]
 
-Mode: TypeAlias = Literal["nearest", "area", "bilinear", "bicubic", "lanczos", "matlab_bicubic"]
+Mode: TypeAlias = Literal[
+    "nearest",
+    "area",
+    "box",
+    "bilinear",
+    "hermite",
+    "bicubic",
+    "catmull_rom",
+    "mitchell",
+    "b_spline",
+    "gaussian",
+    "lanczos2",
+    "lanczos",
+    "matlab_bicubic",
+]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
-_TRIANGLE, _CUBIC_75, _CUBIC_50, _LANCZOS = range(4)
-_SUPPORT = {_TRIANGLE: 1.0, _CUBIC_75: 2.0, _CUBIC_50: 2.0, _LANCZOS: 3.0}
+_BOX, _TRIANGLE, _HERMITE, _CUBIC_75, _CUBIC_50, _MITCHELL, _B_SPLINE, _GAUSSIAN, _LANCZOS2, _LANCZOS3 = range(10)
+_SHAPES = {
+    "box": _BOX,
+    "bilinear": _TRIANGLE,
+    "hermite": _HERMITE,
+    "bicubic": _CUBIC_75,
+    "catmull_rom": _CUBIC_50,
+    "mitchell": _MITCHELL,
+    "b_spline": _B_SPLINE,
+    "gaussian": _GAUSSIAN,
+    "lanczos2": _LANCZOS2,
+    "lanczos": _LANCZOS3,
+    "matlab_bicubic": _CUBIC_50,
+}
 _REPEAT, _MIRROR, _OMIT = range(3)
 
 
@@ -56,8 +94,8 @@ def resize(x: FloatImage, h: int, w: int, *, mode: Mode, antialias: bool = False
         antialias: Widen the weights by the factor of shrinking; fewer aliases, more blur.
 
     Returns:
-        float32 ``[T, h, w, C]``, ``x`` itself when the size stays. ``bicubic``, ``lanczos`` and ``matlab_bicubic``
-        overshoot at edges and are not clipped.
+        float32 ``[T, h, w, C]``, ``x`` itself when the size stays. Weights that can be negative (the bicubic ones,
+        ``mitchell`` and both Lanczos) overshoot at edges; nothing is clipped.
 
     Example:
         >>> ramp = np.arange(8, dtype=np.float32).reshape(1, 1, 8, 1)
@@ -105,15 +143,13 @@ def axis_weights(
     if mode == "area":
         return _area(m, n)
     step = m / n if step is None else step
+    shape, border, stretch = _SHAPES[mode], _REPEAT, 1.0
     if mode == "matlab_bicubic":
-        shape, border, stretch = _CUBIC_50, _MIRROR, max(step, 1.0)
+        border, stretch = _MIRROR, max(step, 1.0)
     elif antialias:
-        shape = {"bilinear": _TRIANGLE, "bicubic": _CUBIC_50, "lanczos": _LANCZOS}[mode]
+        shape = _CUBIC_50 if mode == "bicubic" else shape
         border, stretch = _OMIT, max(step, 1.0)
-    else:
-        shape = {"bilinear": _TRIANGLE, "bicubic": _CUBIC_75, "lanczos": _LANCZOS}[mode]
-        border, stretch = _REPEAT, 1.0
-    return _sampled(m, n, step, shape, _SUPPORT[shape] * stretch, border)
+    return _sampled(m, n, step, shape, stretch, border)
 
 
 @kernel
@@ -133,11 +169,12 @@ def _area(m: int, n: int) -> tuple[Array, Array]:
 
 
 @kernel
-def _sampled(m: int, n: int, step: float, shape: int, reach: float, border: int) -> tuple[Array, Array]:
-    """Weights of a continuous shape sampled at the pixels within ``reach``, rows divided by their sums."""
+def _sampled(m: int, n: int, step: float, shape: int, stretch: float, border: int) -> tuple[Array, Array]:
+    """Weights of a continuous shape, widened by ``stretch`` and sampled at the pixels; rows divided by their sums."""
+    reach = _support(shape) * stretch
     taps = math.ceil(2.0 * reach)
     size = min(taps, m)
-    scale = _support(shape) / reach
+    scale = 1.0 / stretch
     first, weights = np.empty(n, np.uint32), np.empty((n, size), np.float32)
     row = np.empty(size, np.float64)
     for i in range(n):
@@ -165,22 +202,40 @@ def _sampled(m: int, n: int, step: float, shape: int, reach: float, border: int)
 
 @inline
 def _support(shape: int) -> float:
-    return 1.0 if shape == _TRIANGLE else 3.0 if shape == _LANCZOS else 2.0
+    if shape == _BOX:
+        return 0.5
+    if shape in (_TRIANGLE, _HERMITE):
+        return 1.0
+    return 3.0 if shape == _LANCZOS3 else 2.0
 
 
 @inline
 def _weight(shape: int, d: float) -> float:
     """Weight at distance ``d`` >= 0."""
+    if shape == _BOX:
+        return 1.0 if d <= 0.5 else 0.0  # of two pixels at 1/2 only the right one is asked for
     if d >= _support(shape):
         return 0.0
     if shape == _TRIANGLE:
         return 1.0 - d
-    if shape == _LANCZOS:
-        return 1.0 if d == 0.0 else 3.0 * math.sin(math.pi * d) * math.sin(math.pi * d / 3.0) / (math.pi * d) ** 2
-    a = -0.75 if shape == _CUBIC_75 else -0.5
+    if shape == _HERMITE:
+        return (2.0 * d - 3.0) * d * d + 1.0
+    if shape == _GAUSSIAN:
+        return math.exp(-2.0 * d * d)
+    if shape in (_LANCZOS2, _LANCZOS3):
+        lobes = _support(shape)
+        return 1.0 if d == 0.0 else lobes * math.sin(math.pi * d) * math.sin(math.pi * d / lobes) / (math.pi * d) ** 2
+    return _cubic(shape, d)
+
+
+@inline
+def _cubic(shape: int, d: float) -> float:
+    """Mitchell and Netravali's cubic at ``d`` < 2; Keys' cubic is b = 0, c = -a."""
+    b = 1.0 if shape == _B_SPLINE else 1.0 / 3.0 if shape == _MITCHELL else 0.0
+    c = 0.0 if shape == _B_SPLINE else 1.0 / 3.0 if shape == _MITCHELL else 0.75 if shape == _CUBIC_75 else 0.5
     if d < 1.0:
-        return ((a + 2.0) * d - (a + 3.0)) * d * d + 1.0
-    return ((a * d - 5.0 * a) * d + 8.0 * a) * d - 4.0 * a
+        return (((12.0 - 9.0 * b - 6.0 * c) * d - (18.0 - 12.0 * b - 6.0 * c)) * d * d + (6.0 - 2.0 * b)) / 6.0
+    return (((-(b + 6.0 * c) * d + (6.0 * b + 30.0 * c)) * d - (12.0 * b + 48.0 * c)) * d + (8.0 * b + 24.0 * c)) / 6.0
 
 
 @kernel

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from degradekit.dist import Dist, Pick, Within, Words
 from degradekit.ops.base import Draw, Op
+from degradekit.ops.light import encoded, linear
 from degradekit.ops.resample import MODES, Mode, resize
 from degradekit.rng import Draws
 from degradekit.types import Affine, FloatImage, Geometry
@@ -27,6 +28,7 @@ class ResizeDraw(Draw):
         w: New width in px.
         mode: Weights, see :mod:`degradekit.ops.resample`.
         antialias: Whether they widen when shrinking.
+        linear_light: Whether light is averaged, or encoded samples.
     """
 
     name: ClassVar[str] = "resize"
@@ -35,10 +37,14 @@ class ResizeDraw(Draw):
     w: int
     mode: str
     antialias: bool
+    linear_light: bool = False
 
     def apply(self, x: FloatImage) -> FloatImage:
         """Resample every frame; ``x`` itself when it has the size already."""
-        return resize(x, self.h, self.w, mode=cast(Mode, self.mode), antialias=self.antialias)
+        mode = cast(Mode, self.mode)
+        if not self.linear_light or x.shape[1:3] == (self.h, self.w):
+            return resize(x, self.h, self.w, mode=mode, antialias=self.antialias)
+        return encoded(resize(linear(x), self.h, self.w, mode=mode, antialias=self.antialias))
 
     def out_geometry(self, g: Geometry) -> Geometry:
         """The new size."""
@@ -57,20 +63,30 @@ class Resize(Op):
     strong reduction by ``bilinear`` or ``bicubic`` aliases, which belongs to the look of Real-ESRGAN's data.
 
     Args:
-        mode: ``nearest``, ``area``, ``bilinear``, ``bicubic``, ``lanczos``, ``matlab_bicubic``, or a choice among
-            them; :mod:`degradekit.ops.resample` defines them.
+        mode: ``nearest``, ``area``, ``box``, ``bilinear``, ``hermite``, ``bicubic``, ``catmull_rom``, ``mitchell``,
+            ``b_spline``, ``gaussian``, ``lanczos2``, ``lanczos``, ``matlab_bicubic``, or a choice among them;
+            :mod:`degradekit.ops.resample` defines them.
         relative_to: What the factor multiplies: the ``current`` size, the ``source`` (the GT) or the ``target`` (the
             LQ, GT / scale).
-        factor_range: Factor for both sides, above 0 and up to 64; larger is a larger picture. Sides are rounded down,
-            to 1 px at least.
+        factor_range: Factor for both sides, above 0 and up to 64, any fraction; larger is a larger picture. Sides are
+            rounded down, to 1 px at least.
         size: Explicit (height, width) in px, or one number for both, in place of a factor.
         antialias: Widen the weights by the factor of shrinking; blurs instead of aliasing. ``nearest`` and ``area``
             have nothing to widen, ``matlab_bicubic`` always widens.
+        linear_light: Average light instead of encoded samples, as lenses and careful software do: fine bright detail
+            on a dark ground stays brighter when it shrinks.
 
     Shape: ``[T, H, W, C] -> [T, h, w, C]``; a clip has one size.
 
-    Range: float32, sRGB as encoded (not in linear light); bicubic and Lanczos weights overshoot at edges by some
-    percent and are not clipped here.
+    Range: float32, sRGB; weights that can be negative overshoot at edges by some percent and are not clipped here.
+
+    Down and up again, or any number of sizes on the way, are a chain: ``relative_to: current`` counts from the step
+    before, ``repeat`` runs a resize several times with new numbers, and the last step goes to the target.
+    ``relative_to: source`` with any factor makes an LQ of arbitrary scale and gives it back its size in a later step::
+
+        down: {op: resize, relative_to: source, factor_range: [0.2, 0.8], mode: [area, bicubic]}
+        steps: {repeat: {integer: [0, 3]}, op: resize, factor_range: [0.7, 1.3], mode: [bilinear, b_spline, lanczos]}
+        up: {op: resize, relative_to: target, factor_range: 1, mode: bicubic}
 
     Source: Keys, "Cubic convolution interpolation for digital image processing", IEEE TASSP 29, 1981; the factors of
     Real-ESRGAN (arXiv:2107.10833). Differs from its code, which passes the factor instead of the size, so that a
@@ -98,6 +114,7 @@ class Resize(Op):
     factor_range: Annotated[Dist, Within(1e-3, 64)] | None = None
     size: _Side | tuple[_Side, _Side] | None = None
     antialias: bool = False
+    linear_light: bool = False
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -115,4 +132,4 @@ class Resize(Op):
             factor = self.factor_range.sample(u, "factor")
             sides = {"current": g.size, "source": g.source, "target": g.target}[self.relative_to]
             h, w = (max(1, int(side * factor + 1e-6)) for side in sides)
-        return ResizeDraw(h, w, self.mode.draw(u, "mode"), self.antialias)
+        return ResizeDraw(h, w, self.mode.draw(u, "mode"), self.antialias, self.linear_light)

@@ -110,6 +110,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "palette": [
         {"colours_range": {"choice": [16, 256]}, "method": ["median_cut", "k_means"], "dither": ["none", "sierra"]}
     ],
+    "pixelate": [{"block_range": [1, 6]}],
     "plateau_blur": [{"size_range": 11, "sigma_x_range": [0.5, 3], "beta_range": [1, 2]}],
     "poisson_noise": [
         {"form": "content", "scale_range": [0.05, 3], "grey_probability": 0.4},
@@ -123,6 +124,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "resize": [
         {"relative_to": "current", "factor_range": [0.3, 1.5], "mode": ["area", "bilinear", "bicubic"]},
         {"relative_to": "target", "factor_range": 1, "mode": ["nearest", "lanczos", "matlab_bicubic"]},
+        {"relative_to": "source", "factor_range": [0.3, 1.1], "mode": ["mitchell", "b_spline"], "linear_light": True},
     ],
     "saturation": [{"factor_range": [0, 1.5]}],
     "shifted_gaussian": [{"size_range": 15, "sigma_range": [0.1, 2], "shift_range": [-0.5, 1.5]}],

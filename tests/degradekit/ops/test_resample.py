@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from scipy.interpolate import BSpline, CubicHermiteSpline
 
 from degradekit.ops.resample import MODES, Mode, axis_weights, resize
 from degradekit.types import Array
@@ -69,7 +71,7 @@ def test_equals_torch(mode: Mode, antialias: bool) -> None:
         assert np.abs(difference).max() < 1e-6, size
 
 
-@pytest.mark.parametrize("mode", ["bilinear", "bicubic", "lanczos"])
+@pytest.mark.parametrize("mode", ["box", "bilinear", "bicubic", "lanczos"])
 def test_antialiased_equals_pillow(mode: Mode) -> None:
     x, filter = noise(), Image.Resampling[mode.upper()]
     for h, w in SIZES:
@@ -84,6 +86,51 @@ def test_equals_opencv(mode: Mode) -> None:
         if mode == "area" and (h > 37 or w > 53):
             continue  # OpenCV's area enlarges by another rule
         assert np.abs(resize(x, h, w, mode=mode)[0] - cv2.resize(x[0], (w, h), interpolation=flag)).max() < 1e-6, (h, w)
+
+
+def keys(d: Array) -> Array:
+    through = CubicHermiteSpline([-2, -1, 0, 1, 2], [0, 0, 1, 0, 0], [0, 0.5, 0, -0.5, 0], extrapolate=False)
+    weights: Array = np.nan_to_num(through(d))
+    return weights
+
+
+SHAPES: dict[Mode, Callable[[Array], Array]] = {
+    "box": lambda d: ((d > -0.5) & (d <= 0.5)).astype(float),
+    "bilinear": lambda d: np.maximum(1 - np.abs(d), 0),
+    "hermite": lambda d: np.where(np.abs(d) < 1, (1 - np.abs(d)) ** 2 * (1 + 2 * np.abs(d)), 0),
+    "catmull_rom": keys,
+    "mitchell": lambda d: (SHAPES["b_spline"](d) + 2 * keys(d)) / 3,
+    "b_spline": lambda d: np.nan_to_num(BSpline.basis_element(np.arange(-2.0, 3.0), extrapolate=False)(d)),
+    "gaussian": lambda d: np.where(np.abs(d) < 2, np.exp(-2 * d * d), 0),
+    "lanczos2": lambda d: np.where(np.abs(d) < 2, np.sinc(d) * np.sinc(d / 2), 0),
+    "lanczos": lambda d: np.where(np.abs(d) < 3, np.sinc(d) * np.sinc(d / 3), 0),
+}
+
+
+@pytest.mark.parametrize("mode", SHAPES)
+@pytest.mark.parametrize(("m", "n", "antialias"), [(20, 76, False), (40, 16, False), (60, 13, True), (24, 12, True)])
+def test_weights_have_their_shape(mode: Mode, m: int, n: int, antialias: bool) -> None:
+    stretch = max(m / n, 1) if antialias else 1
+    distance = np.arange(m) - ((np.arange(n)[:, None] + 0.5) * m / n - 0.5)
+    weights = SHAPES[mode](np.where(np.abs(distance) < 2.9999 * stretch, distance / stretch, 9.0))
+    margin = int(4 * stretch / (m / n)) + 1  # where the border plays no part
+    inside = slice(margin, n - margin)
+    found, expected = matrix(m, n, mode, antialias=antialias), weights / weights.sum(1, keepdims=True)
+    np.testing.assert_allclose(found[inside], expected[inside], atol=1e-6)
+
+
+def test_without_antialiasing_a_box_is_the_nearest_pixel() -> None:
+    for m, n in [(12, 40), (40, 12), (8, 4), (9, 7)]:
+        assert np.array_equal(matrix(m, n, "box"), matrix(m, n, "nearest"))
+
+
+@pytest.mark.parametrize("mode", ["box", "bilinear", "hermite", "b_spline", "gaussian"])
+@pytest.mark.parametrize("antialias", [False, True])
+def test_some_never_overshoot(mode: Mode, antialias: bool) -> None:
+    x = (noise() > 0.5).astype(np.float32)
+    for h, w in SIZES:
+        y = resize(x, h, w, mode=mode, antialias=antialias)
+        assert y.min() > -1e-6 and y.max() < 1 + 1e-6
 
 
 def test_matlab_bicubic_equals_the_golden_imresize() -> None:
@@ -119,8 +166,9 @@ def test_rows_sum_to_one_and_mirror(m: int, n: int, case: tuple[Mode, bool]) -> 
     """A constant stays constant, and resizing the mirrored image mirrors the resized image."""
     dense = matrix(m, n, case[0], antialias=case[1])
     assert np.allclose(dense.sum(1), 1, atol=1e-6)
-    if case[0] != "nearest":  # which has to take one of two equally near pixels
-        assert np.allclose(dense, dense[::-1, ::-1], atol=1e-6)
+    if case[0] not in ("nearest", "box"):  # which have to take one of two equally near pixels
+        end = 4e-4 if case[0] == "gaussian" else 1e-6  # whose weights end with a step of exp(-8)
+        assert np.allclose(dense, dense[::-1, ::-1], atol=end)
 
 
 @settings(max_examples=60, deadline=None)

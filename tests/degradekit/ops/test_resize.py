@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from degradekit.ops.light import linear
 from degradekit.ops.resample import MODES, Mode, resize
 from degradekit.ops.resize import Resize, ResizeDraw
+from degradekit.recipe import parse_recipe
 from degradekit.rng import Draws, sample_key
 from degradekit.types import Geometry
 
@@ -95,3 +97,33 @@ def test_nothing_shifts(h: int, w: int, mode: Mode) -> None:
     assert a * centre_x + c == pytest.approx(19.5, abs=0.05)
     assert e * centre_y + f == pytest.approx(19.5, abs=0.05)
     assert (centre_x, centre_y) == (pytest.approx((w - 1) / 2, abs=0.05), pytest.approx((h - 1) / 2, abs=0.05))
+
+
+def test_in_linear_light_black_and_white_mix_to_half_the_light() -> None:
+    x = np.indices((8, 8)).sum(0)[None, :, :, None].repeat(3, 3).astype(np.float32) % 2
+    y = ResizeDraw(4, 4, "area", False, linear_light=True).apply(x)
+    np.testing.assert_allclose(y, 0.7353570, atol=1e-6)  # sRGB of 1/2
+    noise = np.random.default_rng(0).random((1, 12, 20, 3), np.float32)
+    small = ResizeDraw(3, 5, "area", False, linear_light=True).apply(noise)
+    assert linear(small).mean() == pytest.approx(float(linear(noise).mean()), abs=1e-6)
+
+
+def test_in_linear_light_a_constant_and_the_size_it_has_stay() -> None:
+    x = np.full((1, 12, 9, 3), 0.3, np.float32)
+    np.testing.assert_allclose(ResizeDraw(5, 30, "lanczos", False, linear_light=True).apply(x), 0.3, atol=1e-6)
+    assert ResizeDraw(12, 9, "bicubic", False, linear_light=True).apply(x) is x
+
+
+def test_any_number_of_sizes_on_the_way_are_a_chain() -> None:
+    recipe = parse_recipe("""
+scale: 2
+degrade:
+  down: {op: resize, relative_to: source, factor_range: [0.2, 0.8], mode: [area, bicubic]}
+  steps: {repeat: {integer: [0, 3]}, op: resize, factor_range: [0.7, 1.3], mode: [bilinear, b_spline, lanczos]}
+  up: {op: resize, relative_to: target, factor_range: 1, mode: bicubic}
+""")
+    plans = [recipe.draw(key=str(i), geometry=Geometry(1, 64, 48)) for i in range(50)]
+    assert {len(plan.degrade) for plan in plans} == {2, 3, 4, 5}
+    for plan in plans:
+        assert plan.lq_geometry.size == (32, 24)
+        assert plan.alignment == pytest.approx((2, 0, 0.5, 0, 2, 0.5))
