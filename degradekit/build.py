@@ -6,6 +6,7 @@ is arithmetic; a task carries just the images that it needs. The same task gives
 
 from __future__ import annotations
 
+import ctypes
 import resource
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +32,8 @@ from degradekit.storage import open_store
 from degradekit.types import Array, EncodedImage, Geometry, Record, Scalar, Tombstone, Window
 
 __all__ = ["SKIP", "BuildSpec", "ShardReport", "ShardTask", "Spent", "Unit", "build_shard", "canary", "rehearse"]
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 SKIP = "skip"
 """Step of a tombstone that the recipe asks for (an image too small, a flat patch): not a failure."""
@@ -161,7 +164,6 @@ def build_shard(spec: BuildSpec, task: ShardTask) -> ShardReport:
         ShardError: The shard cannot be stored, differs from what was committed before, or this machine computes other
             pixels than the one that planned the build.
     """
-    cv2.setNumThreads(1)
     recipe = trusted_recipe(spec)
     spent = Spent()
     tombstones: list[Tombstone] = []
@@ -316,6 +318,8 @@ def trusted_recipe(spec: BuildSpec) -> Recipe:
     Raises:
         ShardError: This machine computes other pixels than the one that planned the build.
     """
+    cv2.setNumThreads(1)
+    _keep_freed_memory()
     recipe = spec.recipe()
     here = canary(recipe)
     if spec.canary != here:
@@ -324,6 +328,16 @@ def trusted_recipe(spec: BuildSpec) -> Recipe:
             "use nodes with the same library versions and CPU features, or build on fewer of them"
         )
     return recipe
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep what arrays give back: the pages of fresh ones cost 0.6 ms of system time a pair (to 0.01)."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # another libc: slower, not wrong
+        return
+    mallopt(M_MMAP_THRESHOLD, 32 << 20)
+    mallopt(M_TRIM_THRESHOLD, 256 << 20)
 
 
 def canary(recipe: Recipe) -> str:
