@@ -20,7 +20,7 @@ import xxhash
 from degradekit.errors import ShardError
 from degradekit.types import Array, EncodedImage
 
-__all__ = ["CODECS", "DEFAULT_CODEC", "Codec", "checksum", "decode", "encode", "resolve"]
+__all__ = ["CODECS", "DEFAULT_CODEC", "Buffer", "Codec", "checksum", "decode", "encode", "resolve"]
 
 Buffer: TypeAlias = bytes | memoryview
 Depth: TypeAlias = Literal["uint8", "uint16"]

@@ -22,8 +22,7 @@ from typing import Any
 
 from degradekit.errors import ShardError
 from degradekit.shards import FORMATS
-from degradekit.shards.interface import ShardReader
-from degradekit.shards.summary import Schema, ShardInfo, Summary, canonical_json
+from degradekit.shards.summary import Schema, ShardInfo, canonical_json
 from degradekit.storage import Store, io_errors
 from degradekit.types import Record, Tombstone
 
@@ -41,7 +40,6 @@ __all__ = [
     "sealed",
     "sha256_of",
     "shard_name",
-    "summarise",
     "sweep",
 ]
 
@@ -123,10 +121,9 @@ def commit(store: Store, number: int, records: Iterable[Record | Tombstone], *, 
     with store.workspace() as folder, io_errors(f"{target} cannot be written"):
         file = folder / Path(shard_name(number, layout.suffix)).name
         info = layout.write(file, records, schema=schema)
-        with layout.open(file) as reader:
-            if summarise(reader) != info:
-                raise ShardError(f"{target} holds other values after writing than before: check memory and disk.")
-        offsets = layout.offsets(file)
+        found, offsets = layout.check(file)
+        if found != info:
+            raise ShardError(f"{target} holds other values after writing than before: check memory and disk.")
         offsets_sha256 = hashlib.sha256(offsets).hexdigest() if offsets else ""
         receipt = Receipt(number, format, file.stat().st_size, sha256_of(file), offsets_sha256, info)
         if _is_committed(store, receipt):
@@ -166,19 +163,6 @@ def publish_bytes(store: Store, folder: Path, data: bytes, name: str) -> None:
     with io_errors(f"{store.uri}/{name} cannot be written"):
         file.write_bytes(data)
         store.publish(file, name)
-
-
-def summarise(reader: ShardReader) -> ShardInfo:
-    """Read a whole shard, block by block, checking every checksum, and say what it holds.
-
-    Raises:
-        ShardError: A value is damaged.
-    """
-    summary = Summary(reader.schema())
-    for block in reader.blocks():
-        for record in block:
-            summary.add(record)
-    return summary.close()
 
 
 def committed(store: Store) -> dict[int, Receipt]:

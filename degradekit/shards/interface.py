@@ -8,11 +8,21 @@ from types import TracebackType
 from typing import Any, Literal, Protocol, Self, TypeAlias
 
 from degradekit.errors import ShardError
-from degradekit.shards.summary import Schema, ShardInfo
+from degradekit.shards.summary import Schema, ShardInfo, Summary
 from degradekit.storage import Blob
 from degradekit.types import Record, Tombstone
 
-__all__ = ["PARTS", "Block", "OffsetsAt", "Parts", "ShardFormat", "ShardReader", "check_parts", "check_row"]
+__all__ = [
+    "PARTS",
+    "Block",
+    "OffsetsAt",
+    "Parts",
+    "ShardFormat",
+    "ShardReader",
+    "check_parts",
+    "check_row",
+    "summarise",
+]
 
 Parts: TypeAlias = Sequence[str]
 Block: TypeAlias = list[Record | Tombstone]
@@ -67,8 +77,12 @@ class ShardFormat(Protocol):
     def write(self, path: Path, records: Iterable[Record | Tombstone], *, schema: Schema) -> ShardInfo:
         """Write a shard, holding one block of records in memory at a time; equal records give equal bytes."""
 
-    def offsets(self, path: Path) -> bytes | None:
-        """The optional file of value offsets for a shard that was written, if the format needs one to be fast."""
+    def check(self, path: Path) -> tuple[ShardInfo, bytes | None]:
+        """Read a local shard back from the file, every value against its checksum.
+
+        Returns:
+            What it holds, and the file of value offsets if the format needs one to be fast.
+        """
 
     def open(self, where: str | Path | Blob, *, offsets: OffsetsAt = "beside", readahead: bool = True) -> ShardReader:
         """Open a shard for reading; nothing is read before it is asked for.
@@ -104,3 +118,16 @@ def check_row(row: int, rows: int, name: str) -> int:
     if not 0 <= row < rows:
         raise ShardError(f"{name} has no row {row}; it has {rows}.")
     return row
+
+
+def summarise(reader: ShardReader) -> ShardInfo:
+    """Read a whole shard, block by block, checking every checksum, and say what it holds.
+
+    Raises:
+        ShardError: A value is damaged.
+    """
+    summary = Summary(reader.schema())
+    for block in reader.blocks():
+        for record in block:
+            summary.add(record)
+    return summary.close()

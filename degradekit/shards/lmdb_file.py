@@ -18,9 +18,9 @@ import lmdb
 
 from degradekit.codecs import checksum
 from degradekit.errors import ShardError
-from degradekit.shards.interface import OffsetsAt, ShardReader
+from degradekit.shards.interface import OffsetsAt, ShardReader, summarise
 from degradekit.shards.lmdb_reader import GT_KEY, KEYS_KEY, META_KEY, RECORD, LmdbReader, index_key, seal
-from degradekit.shards.summary import Schema, ShardInfo, Summary, canonical_json, normalise
+from degradekit.shards.summary import Digest, Digests, Schema, ShardInfo, Summary, canonical_json, digest, normalise
 from degradekit.storage import Blob, open_blob
 from degradekit.types import EncodedImage, Record, Tombstone
 
@@ -65,9 +65,14 @@ class LmdbFormat:
         finally:
             env.close()
 
-    def offsets(self, path: Path) -> bytes | None:
-        """None: random access is LMDB's own."""
-        return None
+    def check(self, path: Path) -> tuple[ShardInfo, bytes | None]:
+        """Read a shard back; no offsets, because random access is LMDB's own.
+
+        Raises:
+            ShardError: A value is damaged.
+        """
+        with self.open(path) as reader:
+            return summarise(reader), None
 
     def open(self, where: str | Path | Blob, *, offsets: OffsetsAt = "beside", readahead: bool = True) -> ShardReader:
         """Open a shard.
@@ -126,11 +131,11 @@ def _blocks(
             summary.add(record)
             block.append((index_key(record.index), _tombstone_value(record)))
             continue
-        sums = (checksum(record.gt.data), checksum(record.lq.data))
-        summary.add(record, sums)
+        digests = (digest(record.gt.data), digest(record.lq.data))
+        summary.add(record, digests)
         if shared is None or shared[:2] != (record.key, record.gt):
             shared = (record.key, record.gt, record.index)
-        block.append((index_key(record.index), _record_value(record, sums, shared[2])))
+        block.append((index_key(record.index), _record_value(record, digests, shared[2])))
         size += len(block[-1][1])
         if shared[2] == record.index:
             block.append((index_key(record.index) + GT_KEY, bytes(record.gt.data)))
@@ -141,9 +146,9 @@ def _blocks(
     yield block
 
 
-def _record_value(record: Record, sums: tuple[int, int], holder: int) -> bytes:
+def _record_value(record: Record, digests: Digests, holder: int) -> bytes:
     head = {"index": record.index, "key": record.key, "variant": record.variant}
-    head |= {"gt": _facts(record.gt, sums[0]) | {"at": holder}, "lq": _facts(record.lq, sums[1])}
+    head |= {"gt": _facts(record.gt, digests[0]) | {"at": holder}, "lq": _facts(record.lq, digests[1])}
     return _value(head, (canonical_json(record.columns), canonical_json(record.meta), record.plan), record.lq.data)
 
 
@@ -158,6 +163,6 @@ def _value(head: dict[str, Any], texts: tuple[str, str, str], lq: bytes | memory
     return b"".join([RECORD.pack(*map(len, encoded), len(lq), digest), *encoded, lq])
 
 
-def _facts(image: EncodedImage, digest: int) -> dict[str, Any]:
+def _facts(image: EncodedImage, known: Digest) -> dict[str, Any]:
     facts = {"codec": image.codec, "shape": list(image.shape), "dtype": image.dtype}
-    return facts | {"bytes": len(image.data), "xxh3": f"{digest:016x}"}
+    return facts | {"bytes": known.bytes, "xxh3": f"{known.xxh3:016x}"}

@@ -1,26 +1,27 @@
 """Parquet shards: an ordinary flat table that stores each GT once and lets a reader fetch single images.
 
-The GT column is dictionary-encoded, so the K variants of one GT share its bytes while every Parquet reader sees a
-plain column of K values. LQ values are PLAIN. Neither is compressed (images already are), so both lie contiguous in
-the file; pages carry checksums, values their own xxh3, and row groups are cut between GTs. See ``docs/format.md``.
+Where GTs have several variants, the GT column is dictionary-encoded: the variants of one GT share its bytes while
+every Parquet reader sees a plain column of K values. LQs are PLAIN, and so are GTs of one variant. Neither is
+compressed (images already are), so both lie contiguous in the file; pages carry checksums, values their own xxh3, and
+row groups are cut between GTs. See ``docs/format.md``.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from degradekit.codecs import checksum
-from degradekit.errors import ShardError
 from degradekit.shards.interface import OffsetsAt, ShardReader
 from degradekit.shards.offsets import Entry, Slot, beside, pack_offsets
+from degradekit.shards.pages import Stored
 from degradekit.shards.parquet_reader import ParquetReader
-from degradekit.shards.summary import Schema, ShardInfo, Summary, canonical_json, normalise
+from degradekit.shards.summary import Digest, Digests, Schema, ShardInfo, Summary, canonical_json, digest, normalise
 from degradekit.storage import Blob, LocalBlob, open_blob
 from degradekit.types import EncodedImage, Record, Tombstone
 
@@ -31,8 +32,6 @@ GROUP_ROWS = 64
 """Rows per row group: small enough to hold, large enough to read at full speed (docs/format.md has the table)."""
 GROUP_BYTES = 32 << 20
 """A row group also ends before its images pass this size; writing and verifying takes eight times as much memory."""
-GAP = 4096
-"""Page headers and empty values between two images never take more bytes than this."""
 
 _IMAGE = (
     ("", pa.binary()),
@@ -41,6 +40,7 @@ _IMAGE = (
     ("_dtype", pa.string()),
     ("_xxh3", pa.uint64()),
 )
+NOTHING = Digest(0, 0)
 _TYPED = {"bool": pa.bool_(), "int": pa.int64(), "float": pa.float64(), "str": pa.string()}
 
 
@@ -75,24 +75,35 @@ class ParquetFormat:
         """
         summary = Summary(schema)
         layout = arrow_schema(schema)
-        with pq.ParquetWriter(path, layout, **_options(layout)) as writer:
+        with ExitStack() as stack:
+            writer: Any = None
             for group in _row_groups(records, schema):
-                sums = _checksums(group)
-                for record, pair in zip(group, sums, strict=True):
+                digests = _digests(group)
+                for record, pair in zip(group, digests, strict=True):
                     summary.add(record, pair)
-                writer.write_table(_to_table(group, sums, layout), row_group_size=len(group))
+                if writer is None:
+                    shared = any(record.variant for record in group)
+                    writer = stack.enter_context(pq.ParquetWriter(path, layout, **_options(layout, shared)))
+                writer.write_table(_to_table(group, digests, layout), row_group_size=len(group))
             return summary.close()
 
-    def offsets(self, path: Path) -> bytes | None:
-        """Find every image in a written shard.
+    def check(self, path: Path) -> tuple[ShardInfo, bytes | None]:
+        """Read a local shard back: images page by page from the file, everything else through pyarrow.
 
         Raises:
-            ShardError: A value is not where the layout says, so this pyarrow lays files out otherwise.
+            ShardError: A value is damaged, or not where the layout says.
         """
         blob = LocalBlob(path)
+        entries: list[Entry] = []
         with ParquetReader(blob, None) as reader:
-            entries = list(_entries(reader, blob))
-            return pack_offsets(entries, first_index=reader.first_index, shard_bytes=blob.size())
+            summary = Summary(reader.schema())
+            for number, block in enumerate(reader.blocks(("plan", "columns", "meta"))):
+                stored = zip(reader.stored(number, "gt"), reader.stored(number, "lq"), strict=True)
+                for record, (gt, lq) in zip(block, stored, strict=True):
+                    summary.add(record, (gt.digest, lq.digest))
+                    entries.append(_entry(record, gt, lq))
+            info = summary.close()
+            return info, pack_offsets(entries, first_index=info.first_index, shard_bytes=blob.size())
 
     def open(self, where: str | Path | Blob, *, offsets: OffsetsAt = "beside", readahead: bool = True) -> ShardReader:
         """Open a shard; for a local file the offsets are found beside it."""
@@ -107,12 +118,13 @@ class ParquetFormat:
         return None
 
 
-def _options(layout: pa.Schema) -> dict[str, Any]:
+def _options(layout: pa.Schema, shared: bool) -> dict[str, Any]:
+    """How to write; a dictionary of GTs hashes and copies each, so only where variants share them."""
     images = {"gt", "lq"}
-    dictionary = ["gt"] + [f.name for f in layout if f.type == pa.string() and f.name not in {"plan", "meta", "reason"}]
+    dictionary = [f.name for f in layout if f.type == pa.string() and f.name not in {"plan", "meta", "reason"}]
     leaves = [f.name + ".list.element" if pa.types.is_list(f.type) else f.name for f in layout]
     return {
-        "use_dictionary": dictionary,
+        "use_dictionary": [*dictionary, "gt"] if shared else dictionary,
         "dictionary_pagesize_limit": 2**31 - 1,
         "compression": {name: "none" if name in images else "zstd" for name in leaves},
         "write_statistics": [name for name in leaves if name not in images | {"plan", "meta"}],
@@ -139,63 +151,53 @@ def _row_groups(records: Iterable[Record | Tombstone], schema: Schema) -> Iterat
         yield group
 
 
-def _checksums(group: list[Record | Tombstone]) -> list[tuple[int, int]]:
-    out: list[tuple[int, int]] = []
+def _digests(group: list[Record | Tombstone]) -> list[Digests]:
+    """Of every record's images; the variants of one GT, which hold the same object, have it hashed once."""
+    out: list[Digests] = []
     before: EncodedImage | None = None
     for record in group:
         if isinstance(record, Tombstone):
-            out.append((0, 0))
+            out.append((NOTHING, NOTHING))
             continue
-        shared = before is not None and before.data is record.gt.data
-        out.append((out[-1][0] if shared and out[-1][0] else checksum(record.gt.data), checksum(record.lq.data)))
-        before = record.gt
+        if before is None or before.data is not record.gt.data:
+            before, known = record.gt, digest(record.gt.data)
+        out.append((known, digest(record.lq.data)))
     return out
 
 
-def _to_table(group: list[Record | Tombstone], sums: list[tuple[int, int]], layout: pa.Schema) -> pa.Table:
-    rows = [_to_row(record, pair) for record, pair in zip(group, sums, strict=True)]
-    arrays = [pa.array([row.get(field.name) for row in rows], field.type) for field in layout]
+def _to_table(group: list[Record | Tombstone], digests: list[Digests], layout: pa.Schema) -> pa.Table:
+    rows = [_to_row(record, pair) for record, pair in zip(group, digests, strict=True)]
+    arrays = []
+    for field in layout:
+        cells = [row.get(field.name) for row in rows]
+        arrays.append(_views(cells) if field.type == pa.binary() else pa.array(cells, field.type))
     return pa.Table.from_arrays(arrays, schema=layout)
 
 
-def _to_row(record: Record | Tombstone, sums: tuple[int, int]) -> dict[str, Any]:
+def _views(images: list[Any]) -> pa.ChunkedArray:
+    """Images as a column without copying them: one chunk each, around its bytes."""
+    chunks = []
+    for data in images:
+        ends = struct.pack("=2i", 0, len(data))
+        chunks.append(pa.Array.from_buffers(pa.binary(), 1, [None, pa.py_buffer(ends), pa.py_buffer(data)]))
+    return pa.chunked_array(chunks)
+
+
+def _to_row(record: Record | Tombstone, digests: Digests) -> dict[str, Any]:
     row: dict[str, Any] = {"index": record.index, "key": record.key, "variant": record.variant}
     if isinstance(record, Tombstone):
         return row | {"status": "tombstone", "step": record.step, "reason": record.reason, "gt": b"", "lq": b""}
-    for role, image, digest in (("gt", record.gt, sums[0]), ("lq", record.lq, sums[1])):
+    for role, image, known in zip(("gt", "lq"), (record.gt, record.lq), digests, strict=True):
         row |= {role: image.data, f"{role}_codec": image.codec, f"{role}_shape": image.shape}
-        row |= {f"{role}_dtype": image.dtype, f"{role}_xxh3": digest}
+        row |= {f"{role}_dtype": image.dtype, f"{role}_xxh3": known.xxh3}
     return row | {"status": "ok", "plan": record.plan, "meta": canonical_json(record.meta)} | record.columns
 
 
-def _entries(reader: ParquetReader, blob: LocalBlob) -> Iterator[Entry]:
-    for number, block in enumerate(reader.blocks(("gt", "lq"))):
-        starts = [reader.chunk_start(number, role) for role in ("gt", "lq")]
-        known: dict[bytes | memoryview, int] = {}
-        for record in block:
-            if isinstance(record, Tombstone):
-                yield Entry(record.key, record.variant, None, None)
-                continue
-            if record.gt.data not in known:
-                known[record.gt.data] = starts[0] = _locate(blob, record.gt.data, starts[0])
-                starts[0] += len(record.gt.data)
-            starts[1] = _locate(blob, record.lq.data, starts[1])
-            slots = [_slot(record.gt, known[record.gt.data]), _slot(record.lq, starts[1])]
-            starts[1] += len(record.lq.data)
-            yield Entry(record.key, record.variant, *slots)
+def _entry(record: Record | Tombstone, gt: Stored, lq: Stored) -> Entry:
+    if isinstance(record, Tombstone):
+        return Entry(record.key, record.variant, None, None)
+    return Entry(record.key, record.variant, _slot(record.gt, gt), _slot(record.lq, lq))
 
 
-def _slot(image: EncodedImage, offset: int) -> Slot:
-    return Slot(offset, len(image.data), checksum(image.data), image.codec, image.dtype, image.shape)
-
-
-def _locate(blob: LocalBlob, value: bytes | memoryview, start: int) -> int:
-    head = struct.pack("<I", len(value)) + value[:64]  # a needle as long as an image takes find() a millisecond
-    near = blob.pread(start, GAP + 4 + len(value))
-    at = near.find(head)
-    while at >= 0:
-        if near[at + 4 : at + 4 + len(value)] == value:
-            return start + at + 4
-        at = near.find(head, at + 1)
-    where = f"{blob.name}: an image is not contiguous near byte {start}"
-    raise ShardError(f"{where}; this pyarrow lays Parquet out differently.")
+def _slot(image: EncodedImage, stored: Stored) -> Slot:
+    return Slot(stored.offset, *stored.digest, image.codec, image.dtype, image.shape)

@@ -17,6 +17,7 @@ from degradekit.codecs import checksum
 from degradekit.errors import ShardError
 from degradekit.shards.interface import PARTS, Block, Parts, check_parts, check_row
 from degradekit.shards.offsets import Offsets, Slot
+from degradekit.shards.pages import Stored, stored_values
 from degradekit.shards.summary import Schema
 from degradekit.storage import Blob
 from degradekit.types import EncodedImage, Record, Tombstone
@@ -101,8 +102,7 @@ class ParquetReader:
         if self._open is None or self._open[0] != os.getpid():
             with _damage(f"{self.name} is no intact Parquet shard of degradekit"):
                 native = self._blob.native()
-                file = pq.ParquetFile(native, page_checksum_verification=True, read_dictionary=["gt"], pre_buffer=False)
-                self._open = (os.getpid(), _Handles(file))
+                self._open = (os.getpid(), _Handles(_open(native)))
         return self._open[1]
 
     def _index(self) -> Offsets | None:
@@ -131,11 +131,21 @@ class ParquetReader:
         """The typed columns."""
         return self._handles().schema
 
-    def chunk_start(self, group: int, column: str) -> int:
-        """First byte of a column in a row group."""
+    def stored(self, group: int, role: str) -> list[Stored]:
+        """Where the images of a row group lie in the file, one per row, each read from there and checked.
+
+        Raises:
+            ShardError: A page or a value is damaged.
+        """
         handles = self._handles()
-        chunk = handles.file.metadata.row_group(group).column(handles.leaves[column])
-        return int(chunk.dictionary_page_offset or chunk.data_page_offset)
+        chunk = handles.file.metadata.row_group(group).column(handles.leaves[role])
+        start = chunk.dictionary_page_offset or chunk.data_page_offset
+        found = stored_values(self._blob, start, start + chunk.total_compressed_size, rows=chunk.num_values)
+        sums = self._load(group, (f"{role}_xxh3",))[f"{role}_xxh3"]
+        for row, (value, known) in enumerate(zip(found, sums, strict=True), handles.starts[group]):
+            if value.digest.xxh3 != known and not (known is None and value.digest.bytes == 0):  # None: a tombstone
+                raise ShardError(f"{self.name}: row {row}: {role} {BAD_SUM}")
+        return found
 
     def read(self, row: int, parts: Parts = PARTS) -> Record | Tombstone:
         """One record by its row.
@@ -280,6 +290,16 @@ class ParquetReader:
         table = self.table([])
         pairs = zip(table["key"].to_pylist(), table["variant"].to_pylist(), strict=True)
         return next((row for row, pair in enumerate(pairs) if pair == (key, variant)), None)
+
+
+def _open(native: Any) -> pq.ParquetFile:
+    """The file; where GTs are in dictionaries they stay there, so that the variants of one share its bytes."""
+    meta = pq.read_metadata(native)
+    chunks = [meta.row_group(0).column(i) for i in range(meta.num_columns)]
+    shared = [chunk.path_in_schema for chunk in chunks if chunk.path_in_schema == "gt" and chunk.has_dictionary_page]
+    return pq.ParquetFile(
+        native, metadata=meta, page_checksum_verification=True, read_dictionary=shared, pre_buffer=False
+    )
 
 
 def _to_list(column: pa.ChunkedArray) -> list[Any]:

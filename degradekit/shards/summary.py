@@ -13,13 +13,25 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from operator import add
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
-from degradekit.codecs import checksum
+from degradekit.codecs import Buffer, checksum
 from degradekit.errors import ShardError
 from degradekit.types import EncodedImage, Record, Scalar, Tombstone
 
-__all__ = ["ColumnType", "Schema", "ShardInfo", "Summary", "canonical_json", "check_schema", "merge_stats", "normalise"]
+__all__ = [
+    "ColumnType",
+    "Digest",
+    "Digests",
+    "Schema",
+    "ShardInfo",
+    "Summary",
+    "canonical_json",
+    "check_schema",
+    "digest",
+    "merge_stats",
+    "normalise",
+]
 
 ColumnType: TypeAlias = Literal["bool", "int", "float", "str"]
 Schema: TypeAlias = Mapping[str, str]
@@ -27,7 +39,23 @@ Schema: TypeAlias = Mapping[str, str]
 
 Stats: TypeAlias = dict[str, float | int]
 
+
+class Digest(NamedTuple):
+    """Size and xxh3-64 of an encoded image: all that a summary needs to know of its bytes."""
+
+    bytes: int
+    xxh3: int
+
+
+Digests: TypeAlias = tuple[Digest, Digest]
+"""Of a record's GT and LQ."""
+
 _TYPES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
+
+
+def digest(data: Buffer) -> Digest:
+    """Size and checksum of an encoded image."""
+    return Digest(len(data), checksum(data))
 
 
 def canonical_json(value: Any) -> str:
@@ -60,25 +88,27 @@ def normalise(record: Record, schema: Schema) -> Record:
     unknown = record.columns.keys() - schema.keys()
     if unknown:
         raise ShardError(f"sample {record.key!r} has columns that the schema lacks: {', '.join(sorted(unknown))}.")
-    columns = {
-        name: _coerce(record.columns[name], kind, f"sample {record.key!r}, column {name}")
-        for name, kind in schema.items()
-        if name in record.columns
-    }
+    columns = {}
+    for name, kind in schema.items():
+        if name in record.columns:
+            try:
+                columns[name] = _coerce(record.columns[name], kind)
+            except ValueError as error:
+                raise ShardError(f"sample {record.key!r}, column {name}: {error}.") from error
     return replace(record, columns=columns)
 
 
-def _coerce(value: Scalar, kind: str, where: str) -> Scalar:
+def _coerce(value: Scalar, kind: str) -> Scalar:
     if kind == "str" and not isinstance(value, str):
         return canonical_json(value)
     if kind == "float" and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if type(value) is not _TYPES[kind]:
-        raise ShardError(f"{where}: {value!r} is {type(value).__name__}, the schema says {kind}.")
+        raise ValueError(f"{value!r} is {type(value).__name__}, the schema says {kind}")
     if isinstance(value, float) and not math.isfinite(value):
-        raise ShardError(f"{where}: {value!r} is not a finite number; leave the column out where it has no value.")
+        raise ValueError(f"{value!r} is not a finite number; leave the column out where it has no value")
     if type(value) is int and not -(2**63) <= value < 2**63:
-        raise ShardError(f"{where}: {value!r} does not fit 64 bits.")
+        raise ValueError(f"{value!r} does not fit 64 bits")
     return value
 
 
@@ -134,12 +164,12 @@ class Summary:
         self._values: dict[str, list[Scalar]] = {name: [] for name in schema}
         self._kinds = dict(schema)
 
-    def add(self, record: Record | Tombstone, sums: tuple[int, int] = (0, 0)) -> None:
+    def add(self, record: Record | Tombstone, digests: Digests | None = None) -> None:
         """Count one record.
 
         Args:
             record: The next record, normalised.
-            sums: Checksums of its GT and LQ where the caller has them; 0 computes them here.
+            digests: Of its images where the caller has them; None computes them here.
 
         Raises:
             ShardError: Its index does not follow the last one, or its (key, variant) was there before.
@@ -155,18 +185,19 @@ class Summary:
         self._seen.add(identity)
         self._rows += 1
         try:
-            self._hash.update(canonical_json(self._line(record, sums)).encode() + b"\n")
+            self._hash.update(canonical_json(self._line(record, digests)).encode() + b"\n")
         except (UnicodeEncodeError, TypeError, ValueError) as error:
             raise ShardError(f"sample {record.key!r} cannot be stored as JSON: {error}.") from error
 
-    def _line(self, record: Record | Tombstone, sums: tuple[int, int]) -> list[Any]:
+    def _line(self, record: Record | Tombstone, digests: Digests | None) -> list[Any]:
         identity = [record.index, record.key, record.variant]
         if isinstance(record, Tombstone):
             self._tombstones.append(record)
             return [*identity, "tombstone", record.step, record.reason]
         for name, value in record.columns.items():
             self._values[name].append(value)
-        images = [_image_line(record.gt, sums[0]), _image_line(record.lq, sums[1])]
+        gt, lq = digests or (digest(record.gt.data), digest(record.lq.data))
+        images = [_image_line(record.gt, gt), _image_line(record.lq, lq)]
         return [*identity, "ok", *images, record.plan, record.columns, record.meta]
 
     def close(self) -> ShardInfo:
@@ -181,9 +212,8 @@ class Summary:
         return ShardInfo(self._first, self._rows, self._hash.hexdigest(), tuple(self._tombstones), stats)
 
 
-def _image_line(image: EncodedImage, known: int) -> list[Any]:
-    digest = known or checksum(image.data)
-    return [image.codec, list(image.shape), image.dtype, len(image.data), f"{digest:016x}"]
+def _image_line(image: EncodedImage, known: Digest) -> list[Any]:
+    return [image.codec, list(image.shape), image.dtype, known.bytes, f"{known.xxh3:016x}"]
 
 
 def _stats(values: list[Scalar], kind: str) -> Stats:

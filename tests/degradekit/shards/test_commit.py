@@ -198,6 +198,27 @@ def test_a_value_that_does_not_survive_writing_is_caught_before_publication(
     assert _files(store) == []
 
 
+@pytest.mark.parametrize("variants", [1, 2])
+@pytest.mark.parametrize("part", ["gt", "lq"])
+def test_a_bit_that_flips_between_writing_and_reading_back_stops_the_commit(
+    store, format, records, schema, monkeypatch, part, variants
+):
+    wanted = records(70, variants=variants)
+    write = type(FORMATS[format]).write
+
+    def flipping(self, path, stream, *, schema):
+        info = write(self, path, stream, schema=schema)
+        data = bytearray(path.read_bytes())
+        data[data.index(getattr(wanted[20], part).data) + 30] ^= 1
+        path.write_bytes(data)
+        return info
+
+    monkeypatch.setattr(type(FORMATS[format]), "write", flipping)
+    with pytest.raises(ShardError, match="damaged"):
+        commit(store, 0, wanted, format=format, schema=schema)
+    assert _files(store) == []
+
+
 def test_a_sidecar_without_its_whole_shard_counts_for_nothing(store, format, records, schema):
     receipt = commit(store, 0, records(10), format=format, schema=schema)
     file = store.root / receipt.file

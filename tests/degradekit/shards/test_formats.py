@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from degradekit.codecs import CODECS, checksum, decode, encode
 from degradekit.errors import ShardError
 from degradekit.shards import FORMATS, PARTS
-from degradekit.shards.commit import summarise
+from degradekit.shards.interface import summarise
 from degradekit.shards.offsets import beside
 from degradekit.types import EncodedImage, Record, Tombstone
 
@@ -24,7 +24,7 @@ def layout(request):
 
 def _write(layout, path, records, schema):
     info = layout.write(path, iter(records), schema=schema)
-    offsets = layout.offsets(path)
+    _, offsets = layout.check(path)
     if offsets is not None:
         beside(path).write_bytes(offsets)
     return info

@@ -59,11 +59,23 @@ def test_images_are_uncompressed_and_gts_in_a_dictionary(tmp_path, records, sche
     assert (quality.min, quality.max) == (-3, 60)
 
 
+@pytest.mark.parametrize(("first", "variants", "shared"), [(0, 1, False), (0, 2, True), (3, 4, True), (0, 90, True)])
+def test_only_gts_with_variants_go_into_a_dictionary(tmp_path, records, schema, monkeypatch, first, variants, shared):
+    monkeypatch.setattr(parquet_file, "GROUP_BYTES", 1)  # the first row group of (3, 4) is a last variant alone
+    wanted = records(40, first=first, variants=variants, dead=(5,))
+    PARQUET.write(tmp_path / "shard", wanted, schema=schema)
+    meta = pq.read_metadata(tmp_path / "shard")
+    chunks = [meta.row_group(i).column(j) for i in range(meta.num_row_groups) for j in range(meta.num_columns)]
+    assert {chunk.has_dictionary_page for chunk in chunks if chunk.path_in_schema == "gt"} == {shared}
+    with PARQUET.open(tmp_path / "shard", offsets=None) as shard:
+        assert [record for block in shard.blocks() for record in block] == wanted
+
+
 def test_offsets_point_at_the_bytes_of_every_image(tmp_path, records, schema):
     wanted = records(150, variants=2, dead=(0, 77), size=(200, 220))
     path = tmp_path / "shard.parquet"
     PARQUET.write(path, wanted, schema=schema)
-    offsets = Offsets(PARQUET.offsets(path), "name")
+    offsets = Offsets(PARQUET.check(path)[1], "name")
     data = path.read_bytes()
     assert (offsets.rows, offsets.first_index, offsets.shard_bytes) == (150, 0, len(data))
     for row, record in enumerate(wanted):
@@ -86,7 +98,7 @@ def test_an_image_that_looks_like_its_neighbour_is_still_found(tmp_path, records
     ]
     path = tmp_path / "shard.parquet"
     PARQUET.write(path, wanted, schema=schema)
-    beside(path).write_bytes(PARQUET.offsets(path))
+    beside(path).write_bytes(PARQUET.check(path)[1])
     with PARQUET.open(path) as shard:
         assert [shard.read(row) for row in range(4)] == wanted
 
@@ -94,7 +106,7 @@ def test_an_image_that_looks_like_its_neighbour_is_still_found(tmp_path, records
 def test_offsets_of_another_shard_are_refused(tmp_path, records, schema):
     for name, count in (("a", 5), ("b", 6)):
         PARQUET.write(tmp_path / f"{name}.parquet", records(count), schema=schema)
-    beside(tmp_path / "a.parquet").write_bytes(PARQUET.offsets(tmp_path / "b.parquet"))
+    beside(tmp_path / "a.parquet").write_bytes(PARQUET.check(tmp_path / "b.parquet")[1])
     with pytest.raises(ShardError, match=r"_a\.idx describes a shard of \d+ bytes"):
         PARQUET.open(tmp_path / "a.parquet").read(0)
     with pytest.raises(ShardError, match=r"the offset file is damaged; delete it"):
@@ -114,7 +126,7 @@ def test_threads_may_share_a_reader(tmp_path, records, schema):
     wanted = records(200)
     path = tmp_path / "shard.parquet"
     PARQUET.write(path, wanted, schema=schema)
-    beside(path).write_bytes(PARQUET.offsets(path))
+    beside(path).write_bytes(PARQUET.check(path)[1])
     wrong = []
 
     def read(shift):
@@ -143,7 +155,7 @@ def test_a_shard_of_tombstones_only(tmp_path, records, schema):
     wanted = records(3, dead=(0, 1, 2))
     path = tmp_path / "shard.parquet"
     info = PARQUET.write(path, wanted, schema=schema)
-    beside(path).write_bytes(PARQUET.offsets(path))
+    beside(path).write_bytes(PARQUET.check(path)[1])
     assert len(info.tombstones) == 3
     with PARQUET.open(path) as shard:
         assert [shard.read(row) for row in range(3)] == wanted
