@@ -98,7 +98,7 @@ def io_errors(what: str) -> Iterator[None]:
     except OSError as error:
         known = error.errno in remedies
         reason = os.strerror(error.errno or 0) if known else error.strerror or error  # pyarrow's is a paragraph
-        remedy = remedies[error.errno or 0] if known else "check the disk or the connection and run the same again"
+        remedy = remedies[error.errno or 0] if known else "check disk and connection and run the same command again"
         raise ShardError(f"{what}: {reason}: {remedy}.") from error
 
 

@@ -133,7 +133,7 @@ def _tell_quarantine(out: str) -> int:
         print(f"... and {len(told) - 20} more", file=sys.stderr)
     print(
         f"{len(failed)} pairs failed and {len(dead) - len(failed)} were skipped as the recipe asks: "
-        f"see {out}/{QUARANTINE}",
+        f"see {QUARANTINE} in {out}",
         file=sys.stderr,
     )
     return len(failed)

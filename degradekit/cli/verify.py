@@ -30,14 +30,15 @@ def run(args: argparse.Namespace) -> int:
 
     dataset = open_dataset(args.dataset)
     workers = min(args.workers or len(os.sched_getaffinity(0)), len(dataset.shards))
-    count = 0
+    count, rebuild = 0, False
     for problem in _problems(dataset, pixels=not args.no_pixels, workers=workers):
         count += 1
+        rebuild |= "rebuild" in problem
         print(problem, flush=True)
     counts = dataset.info["counts"]
     held = f"{counts['ok']} pairs and {counts['tombstones']} tombstones in {counts['shards']} shards"
     print(f"{count} problems in {held}" if count else f"{held}: no problem")
-    if count:
+    if rebuild:
         print("to make a damaged shard again, delete its file and run the same build", file=sys.stderr)
     return 1 if count else 0
 

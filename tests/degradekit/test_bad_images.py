@@ -83,7 +83,7 @@ def test_bad_images_become_tombstones_and_good_ones_pairs(zoo: Path, build: Run,
     assert printed == f"14 pairs in 8 shards at {out}\n"
     assert "16 images" in errors and "broken link (3), folder visited by another path (1)" in errors
     assert "no image suffix (1), not a file (1)" in errors
-    assert f"18 pairs failed and 0 were skipped as the recipe asks: see {out}/quarantine.jsonl" in errors
+    assert f"18 pairs failed and 0 were skipped as the recipe asks: see quarantine.jsonl in {out}" in errors
     dead = {entry.key: entry for entry in open_dataset(out).tombstones()}
     assert dead.keys() == {f"{name}#r{i}" for name in BAD for i in (0, 1)}
     for name, reason in BAD.items():
