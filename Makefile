@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-wheel check bench clean
+.PHONY: demo test test-wheel check clean
 
 demo: $(VENV)/.demo
 	$(BIN)/degradekit build recipes/real_esrgan.yaml --source sample --out demo/real_esrgan --variants 4 --force

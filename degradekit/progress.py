@@ -60,7 +60,7 @@ class Progress:
         if self._bar is not None:
             self._bar.set_postfix_str(f"{self.megabytes_per_second:.1f} MB/s, {failures} failed", refresh=False)
             self._bar.update(pairs)
-        elif self._stream is not None and self._due("line"):
+        elif self._stream is not None and self._done < self._total and self._due("line"):
             print(self.line(), file=self._stream, flush=True)
         if self._due("json"):
             self._write_json("running")
