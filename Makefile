@@ -16,7 +16,7 @@ demo: $(VENV)/.demo
 # Tests of Ray clusters need the machine for themselves; all others share its cores, a file at a time.
 test: check
 	$(BIN)/python -m pytest -q -m "not ray" -n $(JOBS) --dist loadfile
-	$(BIN)/python -m pytest -q -m ray
+	$(BIN)/python -m pytest -q -m ray tests/degradekit
 
 test-wheel: $(VENV)/.dev
 	$(BIN)/python tests/wheel.py -m "not ray" -n $(JOBS) --dist loadfile
