@@ -52,6 +52,8 @@ from degradekit.ops.subsample import Subsample
 from degradekit.ops.telecine import Telecine
 from degradekit.ops.trajectory_blur import TrajectoryBlur
 from degradekit.ops.unsharp_mask import UnsharpMask
+from degradekit.ops.variable_blur import VariableBlur
+from degradekit.ops.video import Video
 from degradekit.ops.vignette import Vignette
 from degradekit.ops.webp import Webp
 
@@ -107,6 +109,8 @@ OPS: tuple[type[Op], ...] = (
     Telecine,
     TrajectoryBlur,
     UnsharpMask,
+    VariableBlur,
+    Video,
     Vignette,
     Webp,
 )

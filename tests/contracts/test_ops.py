@@ -147,6 +147,15 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"length_range": 10, "anxiety_range": 0.005, "over_time": "iid"},
     ],
     "unsharp_mask": [{"size": 51, "sigma": 8, "amount_range": 0.5, "threshold_range": "10/255"}],
+    "variable_blur": [
+        {"sigma_low_range": [0, 1], "sigma_high_range": [1, 4], "map": ["gradient", "smooth"]},
+        {"sigma_low_range": 0, "sigma_high_range": {"uniform": [0, 2], "over_time": {"walk": 0.1}}, "map": "smooth"},
+    ],
+    "video": [
+        {"codec": ["h264", "hevc"], "crf_range": [18, 40], "preset": "veryfast", "gop_range": {"integer": [1, 12]}},
+        {"codec": ["mpeg2", "mpeg4"], "qscale_range": {"integer": [2, 31]}, "lead_range": {"integer": [0, 3]}},
+        {"codec": ["vp9", "av1", "mpeg4"], "bitrate_range": {"log_uniform": [50, 1000]}, "range": ["limited", "full"]},
+    ],
     "vignette": [{"strength_range": [0.1, 0.6], "centre_range": [-0.1, 0.1]}],
     "webp": [{"quality_range": [20, 95], "method_range": {"integer": [0, 4]}}],
 }
@@ -160,6 +169,7 @@ FILTERS = (
     "sinc",
     "skew_blur",
     "trajectory_blur",
+    "variable_blur",
 )
 """Ops that leave a ramp a ramp, so that it shows where their pixels come from although they override no grid."""
 CASES = [pytest.param(op, ranges, id=f"{op.name}-{i}") for op in OPS for i, ranges in enumerate(EXAMPLES[op.name])]
