@@ -48,6 +48,7 @@ from degradekit.ops.saturation import Saturation
 from degradekit.ops.shifted_gaussian import ShiftedGaussian
 from degradekit.ops.sinc import Sinc
 from degradekit.ops.skew_blur import SkewBlur
+from degradekit.ops.speckle_noise import SpeckleNoise
 from degradekit.ops.subsample import Subsample
 from degradekit.ops.telecine import Telecine
 from degradekit.ops.trajectory_blur import TrajectoryBlur
@@ -105,6 +106,7 @@ OPS: tuple[type[Op], ...] = (
     ShiftedGaussian,
     Sinc,
     SkewBlur,
+    SpeckleNoise,
     Subsample,
     Telecine,
     TrajectoryBlur,

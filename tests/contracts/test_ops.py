@@ -140,6 +140,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
             "kernel_noise_range": [0, 0.25],
         }
     ],
+    "speckle_noise": [{"sigma_range": ["2/255", "25/255"], "correlation": ["independent", "grey", "chroma", "full"]}],
     "subsample": [{"step_range": 4}, {"step_range": {"integer": [2, 3]}, "offset_range": {"integer": [0, 1]}}],
     "telecine": [{"second": ["odd", "even"]}],
     "trajectory_blur": [

@@ -6,17 +6,18 @@ from pydantic import ValidationError
 
 from degradekit.errors import OpError
 from degradekit.fields import normal_field
-from degradekit.ops.gaussian_noise import GaussianNoise, GaussianNoiseDraw, _random_rotation
+from degradekit.ops.gaussian_noise import GaussianNoise, GaussianNoiseDraw
+from degradekit.ops.normal_noise import draw_mix, random_rotation
 from degradekit.rng import Draws, sample_key
 from degradekit.types import Geometry
 
 FIELD = Draws(sample_key(0, "cat.png", 0), "noise").field("noise")
 MIX = (0.9, 0.0, 0.0, 0.3, 0.6, 0.0, 0.2, 0.1, 0.7)
-KINDS = ["independent", "grey", "full"]
+KINDS = ["independent", "grey", "chroma", "full"]
 
 
 def make(correlation="independent", sigma=0.05):
-    mix = MIX if correlation == "full" else ()
+    mix = MIX if correlation == "full" else draw_mix(correlation, Draws(0))
     return GaussianNoiseDraw(sigma=sigma, correlation=correlation, mix=mix, field=FIELD)
 
 
@@ -34,10 +35,11 @@ def definition(draw, x):
     field = {
         "independent": lambda: normal_field(FIELD, x.size).reshape(x.shape),
         "grey": lambda: np.repeat(normal_field(FIELD, t * h * w).reshape(t, h, w, 1), 3, axis=3),
+        "chroma": lambda: normal_field(FIELD, 4 * t * h * w).reshape(t, h, w, 4)[..., :3],
         "full": lambda: normal_field(FIELD, 4 * t * h * w).reshape(t, h, w, 4)[..., :3],
     }[draw.correlation]
     noise = field().astype(np.float64)
-    if draw.correlation == "full":
+    if draw.mix:
         noise = noise @ np.array(draw.mix).reshape(3, 3).T
     sigma = np.broadcast_to(np.array(draw.sigma, np.float64), t).reshape(t, 1, 1, 1)
     return np.clip(x + sigma * noise, 0, 1)
@@ -75,6 +77,17 @@ def test_grey_noise_is_the_same_in_every_channel():
     noise = make("grey").apply(np.full((1, 50, 50, 3), 0.5, np.float32)) - 0.5
     assert (noise == noise[..., :1]).all()
     assert noise.std() == pytest.approx(0.05, rel=0.06)
+
+
+def test_chroma_noise_leaves_the_luma():
+    noise = make("chroma").apply(np.full((1, 200, 200, 3), 0.5, np.float32)).astype(np.float64) - 0.5
+    red, green, blue = np.moveaxis(noise, -1, 0)
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    assert np.abs(luma).max() < 1e-6
+    cb, cr = (blue - luma) / 1.772, (red - luma) / 1.402
+    assert cb.std() == pytest.approx(0.05, rel=0.02)
+    assert cr.std() == pytest.approx(0.05, rel=0.02)
+    assert abs(np.corrcoef(cb.ravel(), cr.ravel())[0, 1]) < 4 / 200
 
 
 def test_full_noise_has_the_covariance_of_its_mix():
@@ -141,6 +154,6 @@ def test_random_covariances():
 
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
 def test_rotations_are_rotations(a, b, c):
-    r = np.array(_random_rotation(a, b, c))
+    r = np.array(random_rotation(a, b, c))
     assert r @ r.T == pytest.approx(np.eye(3), abs=1e-12)
     assert np.linalg.det(r) == pytest.approx(1)

@@ -1,0 +1,166 @@
+"""Normal noise that is added to a clip or multiplied by it, with four relations between its colours.
+
+===============  ====================================================================================================
+``independent``  every channel has noise of its own
+``grey``         one plane for red, green and blue: noise of the luma alone, the colour differences stay
+``chroma``       noise of the two colour differences (BT.601 Cb and Cr, sigma each), the luma stays
+``full``         channels mixed by a random covariance sigma^2 |U^T diag(d) U|, d uniform on [0, 1]^3, U a rotation
+===============  ====================================================================================================
+
+``chroma`` and ``full`` mix three independent normal numbers of a pixel by a lower triangular 3x3 matrix M, with
+M M^T the covariance of the colours at sigma 1.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TypeAlias
+
+import numpy as np
+
+from degradekit.errors import OpError
+from degradekit.fields import BLOCKS, CHUNK, FieldName, fill_normals, fma, split_field, unit
+from degradekit.jit import inline, kernel
+from degradekit.ops.base import at_frame
+from degradekit.ops.colour import LUMA
+from degradekit.rng import Draws
+from degradekit.types import Array, FloatImage, Series
+
+__all__ = ["CORRELATIONS", "add_noise", "draw_mix", "random_rotation"]
+
+_EACH, _GREY, _MIXED = 0, 1, 2
+_KINDS = {"independent": _EACH, "grey": _GREY, "chroma": _MIXED, "full": _MIXED}
+CORRELATIONS: tuple[str, ...] = tuple(_KINDS)
+
+Gain: TypeAlias = tuple[np.float32, np.float32]
+"""(a, b): the noise of a sample x is multiplied by a + b x."""
+
+
+def add_noise(
+    x: FloatImage, op: str, *, sigma: Series, correlation: str, mix: tuple[float, ...], field: str, speckle: bool
+) -> FloatImage:
+    """Add noise and clip to [0, 1].
+
+    Element of the field: ``independent`` ((t H + y) W + x) C + c; ``grey`` (t H + y) W + x; mixtures
+    4 ((t H + y) W + x) + c, so that a pixel has a block of its own.
+
+    Args:
+        x: float32 ``[T, H, W, C]``.
+        op: Name for errors.
+        sigma: Standard deviation in [0, 1], for the clip or for each frame.
+        correlation: One of ``CORRELATIONS``.
+        mix: From :func:`draw_mix`.
+        field: Name of the normal field.
+        speckle: Multiply the noise of each sample by the sample.
+
+    Raises:
+        OpError: Anything but ``independent`` on a clip that has not three channels.
+    """
+    t, h, w, c = x.shape
+    kind = _KINDS[correlation]
+    if c != 3 and kind != _EACH:
+        raise OpError(
+            f"{op}: correlation {correlation} needs RGB, the clip has {c} channels; write correlation: independent"
+        )
+    frames = np.ascontiguousarray(x, np.float32).reshape(t, -1)
+    out = np.empty(x.shape, np.float32)
+    name = split_field(field)
+    elements = h * w * (c, 1, 4)[kind]
+    gain = (np.float32(0), np.float32(1)) if speckle else (np.float32(1), np.float32(0))
+    for i in range(t):
+        matrix = (np.asarray(mix or (1.0,), np.float64) * at_frame(sigma, i)).astype(np.float32)
+        _add(name, i * elements, elements, kind, matrix, gain, frames[i], out[i].reshape(-1))
+    return out
+
+
+def draw_mix(correlation: str, u: Draws) -> tuple[float, ...]:
+    """The matrix M of a mixture, row by row; empty for the others."""
+    if correlation == "chroma":
+        return _chroma_mix()
+    return random_mix(u) if correlation == "full" else ()
+
+
+def _chroma_mix() -> tuple[float, ...]:
+    """Red, green and blue of one unit of Cr and of Cb."""
+    red, green, blue = LUMA["bt601"]
+    cr, cb = 2 - 2 * red, 2 - 2 * blue
+    return (cr, 0.0, 0.0, -cr * red / green, -cb * blue / green, 0.0, 0.0, cb, 0.0)
+
+
+def random_mix(u: Draws) -> tuple[float, ...]:
+    """Lower triangular M with M M^T = |U^T diag(d) U|, rounded to 7 digits.
+
+    The absolute value of a 3x3 covariance is a covariance again: it raises the determinant and keeps the minors.
+    """
+    d = [u.uniform("variance", i) for i in range(3)]
+    r = random_rotation(*(u.uniform("rotation", i) for i in range(3)))
+    s = [[abs(sum(r[k][i] * d[k] * r[k][j] for k in range(3))) for j in range(3)] for i in range(3)]
+    m = [[0.0] * 3 for _ in range(3)]
+    for i in range(3):
+        for j in range(i + 1):
+            rest = s[i][j] - sum(m[i][k] * m[j][k] for k in range(j))
+            m[i][j] = math.sqrt(max(rest, 0.0)) if i == j else (rest / m[j][j] if m[j][j] else 0.0)
+    return tuple(float(f"{value:.7g}") for row in m for value in row)
+
+
+def random_rotation(a: float, b: float, c: float) -> list[list[float]]:
+    """Uniformly distributed rotation from three uniform numbers.
+
+    Source: K. Shoemake, "Uniform random rotations", Graphics Gems III, 1992.
+    """
+    long, short = math.sqrt(a), math.sqrt(1 - a)
+    x, y = short * math.sin(2 * math.pi * b), short * math.cos(2 * math.pi * b)
+    z, w = long * math.sin(2 * math.pi * c), long * math.cos(2 * math.pi * c)
+    return [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ]
+
+
+@kernel
+def _add(
+    name: FieldName, first: int, count: int, kind: int, mix: Array, gain: Gain, x: FloatImage, out: FloatImage
+) -> None:
+    """Add ``count`` elements of the field from ``first`` on; ``mix`` is sigma, or sigma M for a mixture."""
+    words = np.empty((4, BLOCKS), np.uint32)
+    normals = np.empty(CHUNK, np.float32)
+    for start in range(-(first % 4), count, CHUNK):
+        fill_normals(name, (first + start) // 4, words, normals)
+        low, high = max(start, 0), min(start + CHUNK, count)
+        z = normals[low - start : high - start]
+        if kind == _EACH:
+            _add_independent(z, mix[0], gain, x[low:high], out[low:high])
+        elif kind == _GREY:
+            _add_grey(z, mix[0], gain, x[3 * low : 3 * high], out[3 * low : 3 * high])
+        else:
+            at, end = low // 4 * 3, high // 4 * 3
+            _add_mixed(z, mix, gain, x[at:end], out[at:end])
+
+
+@inline
+def _add_independent(z: FloatImage, sigma: np.float32, gain: Gain, x: FloatImage, out: FloatImage) -> None:
+    for i in range(x.size):
+        out[i] = unit(fma(sigma * fma(gain[1], x[i], gain[0]), z[i], x[i]))
+
+
+@inline
+def _add_grey(z: FloatImage, sigma: np.float32, gain: Gain, x: FloatImage, out: FloatImage) -> None:
+    for i in range(z.size):
+        for c in range(3):
+            value = x[3 * i + c]
+            out[3 * i + c] = unit(fma(sigma * fma(gain[1], value, gain[0]), z[i], value))
+
+
+@inline
+def _add_mixed(z: FloatImage, mix: FloatImage, gain: Gain, x: FloatImage, out: FloatImage) -> None:
+    m00, m10, m11, m20, m21, m22 = mix[0], mix[3], mix[4], mix[6], mix[7], mix[8]
+    for i in range(z.size // 4):
+        r, g, b = z[4 * i], z[4 * i + 1], z[4 * i + 2]
+        red, green, blue = x[3 * i], x[3 * i + 1], x[3 * i + 2]
+        here = fma(gain[1], red, gain[0])
+        out[3 * i] = unit(fma(here * m00, r, red))
+        here = fma(gain[1], green, gain[0])
+        out[3 * i + 1] = unit(fma(here * m10, r, fma(here * m11, g, green)))
+        here = fma(gain[1], blue, gain[0])
+        out[3 * i + 2] = unit(fma(here * m20, r, fma(here * m21, g, fma(here * m22, b, blue))))
