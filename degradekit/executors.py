@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -48,7 +49,7 @@ def on_ray(
         address: A running cluster (``auto`` or ``host:port``); default a local one that is started and stopped here.
 
     Raises:
-        BuildError: There is no such cluster.
+        BuildError: There is no such cluster, or a node of it cannot run this degradekit.
         ShardError: Workers keep dying on a shard although no single image of it kills them.
         DegradekitError: What a task raised on purpose.
     """
@@ -76,16 +77,26 @@ def _cluster(workers: int | None, address: str | None) -> Iterator[Any]:
     local = {"num_cpus": workers, "object_store_memory": 100 * 2**20, "include_dashboard": False}
     on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
+        if address:
+            _knock(address)
         ray.init(address=address or "local", **quiet, **({} if address else local))
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         where = f"cannot join the Ray cluster at {address}" if address else "cannot start Ray on this machine"
-        raise BuildError(f"{where} ({error}); check the address, or choose --executor inline") from error
+        reason = " ".join(str(error).split())
+        raise BuildError(f"{where} ({reason}); check the address, or choose --executor inline") from error
     if callable(on_sigterm) and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, on_sigterm)  # Ray has put its own in its place, which ends the process with 1
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Fail at once where nobody listens: Ray would try for two minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 class _Pool:
@@ -126,6 +137,10 @@ class _Pool:
             cause = error.cause
             if isinstance(cause, DegradekitError | OSError | MemoryError):
                 raise cause from error
+            if isinstance(cause, self.ray.exceptions.RaySystemError):  # the task could not be unpickled
+                reason = str(cause).partition("\n")[0].removeprefix("System error: ")
+                remedy = "install the same version on every node"
+                raise BuildError(f"a node of the cluster cannot run this degradekit ({reason}); {remedy}") from error
             raise
         except (self.ray.exceptions.RayError, ConnectionError) as error:
             raise _WorkerDied(f"{type(error).__name__}: {str(error).splitlines()[0]}") from error
