@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from degradekit.ops.avif import Avif
-from degradekit.ops.base import Draw, Op
 from degradekit.ops.box_blur import BoxBlur
 from degradekit.ops.brightness import Brightness
+from degradekit.ops.camera_noise import CameraNoise
 from degradekit.ops.channel_shift import ChannelShift
 from degradekit.ops.chroma_subsampling import ChromaSubsampling
 from degradekit.ops.chromatic_aberration import ChromaticAberration
@@ -15,6 +15,7 @@ from degradekit.ops.diffjpeg import DiffJpeg
 from degradekit.ops.disc_blur import DiscBlur
 from degradekit.ops.dither import Dither
 from degradekit.ops.double_jpeg import DoubleJpeg
+from degradekit.ops.film_grain import FilmGrain
 from degradekit.ops.flip import Flip
 from degradekit.ops.gamma import Gamma
 from degradekit.ops.gaussian_blur import GaussianBlur
@@ -38,12 +39,14 @@ from degradekit.ops.moire import Moire
 from degradekit.ops.motion_blur import MotionBlur
 from degradekit.ops.oversharpen import Oversharpen
 from degradekit.ops.palette import Palette
+from degradekit.ops.perlin_noise import PerlinNoise
 from degradekit.ops.pixelate import Pixelate
 from degradekit.ops.plateau_blur import PlateauBlur
 from degradekit.ops.poisson_noise import PoissonNoise
 from degradekit.ops.quantise import Quantise
 from degradekit.ops.range_error import RangeError
 from degradekit.ops.resize import Resize
+from degradekit.ops.salt_pepper import SaltPepper
 from degradekit.ops.saturation import Saturation
 from degradekit.ops.shifted_gaussian import ShiftedGaussian
 from degradekit.ops.sinc import Sinc
@@ -52,6 +55,7 @@ from degradekit.ops.speckle_noise import SpeckleNoise
 from degradekit.ops.subsample import Subsample
 from degradekit.ops.telecine import Telecine
 from degradekit.ops.trajectory_blur import TrajectoryBlur
+from degradekit.ops.uniform_noise import UniformNoise
 from degradekit.ops.unsharp_mask import UnsharpMask
 from degradekit.ops.variable_blur import VariableBlur
 from degradekit.ops.video import Video
@@ -64,6 +68,7 @@ OPS: tuple[type[Op], ...] = (
     Avif,
     BoxBlur,
     Brightness,
+    CameraNoise,
     ChannelShift,
     ChromaSubsampling,
     ChromaticAberration,
@@ -73,6 +78,7 @@ OPS: tuple[type[Op], ...] = (
     DiscBlur,
     Dither,
     DoubleJpeg,
+    FilmGrain,
     Flip,
     Gamma,
     GaussianBlur,
@@ -96,12 +102,14 @@ OPS: tuple[type[Op], ...] = (
     MotionBlur,
     Oversharpen,
     Palette,
+    PerlinNoise,
     Pixelate,
     PlateauBlur,
     PoissonNoise,
     Quantise,
     RangeError,
     Resize,
+    SaltPepper,
     Saturation,
     ShiftedGaussian,
     Sinc,
@@ -110,6 +118,7 @@ OPS: tuple[type[Op], ...] = (
     Subsample,
     Telecine,
     TrajectoryBlur,
+    UniformNoise,
     UnsharpMask,
     VariableBlur,
     Video,

@@ -20,6 +20,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "avif": [{"quality_range": [20, 95], "speed_range": 9, "subsampling": ["4:4:4", "4:2:0"]}],
     "box_blur": [{"width_x_range": [1, 7]}, {"width_x_range": [1, 7], "width_y_range": [1, 7]}],
     "brightness": [{"factor_range": [0.5, 1.5]}, {"factor_range": {"uniform": [0.5, 1.5], "over_time": {"walk": 0.1}}}],
+    "camera_noise": [{}, {"shot_range": 0.005, "read_range": 0.0001, "pattern": ["rggb", "bggr"]}],
     "channel_shift": [{"shift_range": ["-20/255", "20/255"]}],
     "chroma_subsampling": [
         {"layout": ["4:2:0", "4:2:2", "4:1:1", "4:1:0"], "down": ["box", "triangle"], "up": ["nearest", "linear"]}
@@ -40,6 +41,14 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         }
     ],
     "double_jpeg": [{"first_range": [10, 50], "second_range": [60, 95], "subsampling": ["4:4:4", "4:2:0"]}],
+    "film_grain": [
+        {
+            "sigma_range": [0, "20/255"],
+            "size_range": [0.2, 1.5],
+            "persistence_range": [0, 1],
+            "correlation": ["grey", "independent"],
+        }
+    ],
     "flip": [{"horizontal": 0.5, "vertical": 0.5, "transpose": 0.5}],
     "gamma": [
         {"exponent_range": {"log_uniform": [0.5, 2]}},
@@ -110,6 +119,14 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "palette": [
         {"colours_range": {"choice": [16, 256]}, "method": ["median_cut", "k_means"], "dither": ["none", "sierra"]}
     ],
+    "perlin_noise": [
+        {
+            "sigma_range": [0, 0.1],
+            "period_range": [3, 20],
+            "octaves_range": {"integer": [1, 4]},
+            "correlation": ["grey", "independent"],
+        }
+    ],
     "pixelate": [{"block_range": [1, 6]}],
     "plateau_blur": [{"size_range": 11, "sigma_x_range": [0.5, 3], "beta_range": [1, 2]}],
     "poisson_noise": [
@@ -126,6 +143,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"relative_to": "target", "factor_range": 1, "mode": ["nearest", "lanczos", "matlab_bicubic"]},
         {"relative_to": "source", "factor_range": [0.3, 1.1], "mode": ["mitchell", "b_spline"], "linear_light": True},
     ],
+    "salt_pepper": [{"salt_range": [0, 0.05], "pepper_range": [0, 0.05], "per": ["pixel", "channel"]}],
     "saturation": [{"factor_range": [0, 1.5]}],
     "shifted_gaussian": [{"size_range": 15, "sigma_range": [0.1, 2], "shift_range": [-0.5, 1.5]}],
     "sinc": [{"size_range": {"integer": [7, 21], "step": 2}, "cutoff_range": ["pi/3", "pi"]}],
@@ -147,6 +165,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"length_range": [3, 15], "anxiety_range": {"log_uniform": [0.0005, 0.01]}},
         {"length_range": 10, "anxiety_range": 0.005, "over_time": "iid"},
     ],
+    "uniform_noise": [{"amplitude_range": [0, "20/255"], "correlation": ["independent", "grey"]}],
     "unsharp_mask": [{"size": 51, "sigma": 8, "amount_range": 0.5, "threshold_range": "10/255"}],
     "variable_blur": [
         {"sigma_low_range": [0, 1], "sigma_high_range": [1, 4], "map": ["gradient", "smooth"]},
@@ -230,7 +249,7 @@ def test_apply_keeps_its_contract(op: type[Op], ranges: dict[str, Any]) -> None:
         assert np.isfinite(y).all()
 
 
-OVER_FRAMES = ("telecine", "video")
+OVER_FRAMES = ("film_grain", "salt_pepper", "telecine", "video")
 FRAME_BY_FRAME = select(
     lambda op, text: "noise" not in op.name and op.name not in OVER_FRAMES and "over_time" not in text
 )
