@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from degradekit.ops.avif import Avif
+from degradekit.ops.base import Draw, Op
 from degradekit.ops.box_blur import BoxBlur
 from degradekit.ops.brightness import Brightness
 from degradekit.ops.camera_noise import CameraNoise
