@@ -65,6 +65,7 @@ def run(folder: Path, arguments: list[str]) -> int:
     work = folder / "work"
     work.mkdir()
     shutil.copytree(ROOT / "tests", work / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "docs", work / "docs")  # its examples are tests
     (work / "pytest.ini").write_text(CONFIG)
     where = subprocess.run(
         [python, "-c", "import degradekit, degradekit_models; print(degradekit.__file__, degradekit_models.__file__)"],
