@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 from degradekit.dist import Within
 from degradekit.ops import OPS
 from degradekit.ops.base import Op
+from degradekit.source.clip import Clip
 from degradekit.source.extract import Extract
 from degradekit.steps import Mask
 
@@ -152,6 +153,8 @@ def _modifiers() -> dict[str, Any]:
 def _extract() -> dict[str, Any]:
     side = {"type": "integer", "minimum": 1}
     properties = _fields(Extract)
+    clip = _closed(_fields(Clip), required=["length"])
+    properties["clip"] = {"anyOf": [clip, {"type": "null"}], "description": properties["clip"]["description"]}
     properties["size"] |= {"anyOf": [side, {"type": "array", "items": side, "minItems": 2, "maxItems": 2}]}
     windowed = {"properties": {"mode": {"enum": ["random", "sliding"]}}, "required": ["mode"]}
     sliding = {"properties": {"mode": {"const": "sliding"}}, "required": ["mode"]}

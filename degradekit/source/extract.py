@@ -9,9 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StrictInt,
+    model_serializer,
+    model_validator,
+)
 
 from degradekit.errors import RecipeError, SourceError
+from degradekit.source.clip import Clip
 from degradekit.types import Scalar, SourceItem, Window
 
 __all__ = ["MAX_PIXELS", "Extract", "plan_windows", "scaled_size", "source_items", "split_key"]
@@ -52,6 +62,8 @@ class Extract(BaseModel):
             an error (``refuse``). Fully opaque alpha is dropped in any case.
         icc: ``convert`` embedded colour profiles to sRGB, or ``ignore`` them.
         max_pixels: Images with a larger height times width are refused before they are decoded.
+        clip: Take clips from videos and folders of frames instead of images; see :class:`degradekit.source.Clip`. A
+            crop is then one window cut from every frame of a clip.
 
     Source: random windows, reflection at the bottom and right and the multi-scale HR versions are those of
         Real-ESRGAN (Wang et al., 2021); the grid with its threshold is that of BasicSR's sub-image extraction.
@@ -75,6 +87,15 @@ class Extract(BaseModel):
     alpha: Literal["white", "black", "drop", "refuse"] = "white"
     icc: Literal["convert", "ignore"] = "convert"
     max_pixels: Positive = MAX_PIXELS
+    clip: Clip | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent_clip(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The digest of an image recipe does not know of clips."""
+        made: dict[str, Any] = handler(self)
+        if self.clip is None:
+            made.pop("clip", None)
+        return made
 
     @model_validator(mode="after")
     def _fits_mode(self) -> Self:
@@ -93,6 +114,11 @@ class Extract(BaseModel):
         if not names or len(set(names)) != len(names):
             raise ValueError(f"scales {list(self.scales)} must be different factors, one at least")
         return self
+
+    @property
+    def frames(self) -> int:
+        """Frames of what is cut: 1 for images."""
+        return self.clip.length if self.clip else 1
 
     @property
     def window_size(self) -> tuple[int, int] | None:

@@ -12,14 +12,36 @@ from pathlib import Path
 
 from degradekit.errors import SourceError
 
-__all__ = ["IMAGE_SUFFIXES", "Walk", "has_image_suffix", "matches"]
+__all__ = ["IMAGE_SUFFIXES", "VIDEO_SUFFIXES", "Walk", "has_suffix", "matches", "unwanted"]
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".avif")
+VIDEO_SUFFIXES = (
+    ".mp4",
+    ".mkv",
+    ".mov",
+    ".webm",
+    ".avi",
+    ".m4v",
+    ".mpg",
+    ".mpeg",
+    ".ts",
+    ".m2ts",
+    ".wmv",
+    ".flv",
+    ".y4m",
+)
 
 
-def has_image_suffix(name: str) -> bool:
-    """Whether a name ends like an image, in upper or lower case."""
-    return name.lower().endswith(IMAGE_SUFFIXES)
+def has_suffix(name: str, suffixes: tuple[str, ...]) -> bool:
+    """Whether a name ends like an image or video, in upper or lower case."""
+    return name.lower().endswith(suffixes)
+
+
+def unwanted(name: str, suffixes: tuple[str, ...]) -> str | None:
+    """Why a name is passed over when these suffixes are listed, or None."""
+    if has_suffix(name, suffixes):
+        return None
+    return "video without extract.clip" if has_suffix(name, VIDEO_SUFFIXES) else "no image suffix"
 
 
 @dataclass
@@ -34,17 +56,19 @@ class Walk:
         depth: Levels of subfolders to enter; None for all.
         wanted: Whether a path relative to the root (forward slashes) is asked for.
         ignored: Filled by the pass: reason -> how many names were passed over.
+        suffixes: Of the names that are asked for.
     """
 
     root: str
     depth: int | None = None
     wanted: Callable[[str], bool] = lambda relative: True
     ignored: Counter[str] = field(default_factory=Counter)
+    suffixes: tuple[str, ...] = IMAGE_SUFFIXES
     _seen: set[tuple[int, int]] = field(default_factory=set)
     _links: list[str] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the paths of image files relative to the root, in no particular order.
+        """Yield the paths of the files relative to the root, in no particular order.
 
         Raises:
             SourceError: A folder cannot be listed, or a name is no valid text.
@@ -85,18 +109,16 @@ class Walk:
                 elif _leads_to(entry.is_dir):
                     if descend:
                         (self._links if entry.is_symlink() else stack).append(relative)
-                elif self._is_image(entry, relative):
+                elif self._is_asked_for(entry, relative):
                     yield relative
 
-    def _is_image(self, entry: os.DirEntry[str], relative: str) -> bool:
-        reason = None
-        if not has_image_suffix(entry.name):
-            reason = "no image suffix"
-        elif not _leads_to(entry.is_file):
+    def _is_asked_for(self, entry: os.DirEntry[str], relative: str) -> bool:
+        reason = unwanted(entry.name, self.suffixes)
+        if reason is None and not _leads_to(entry.is_file):
             reason = "broken link" if entry.is_symlink() else "not a file"
-        elif not self.wanted(relative):
+        if reason is None and not self.wanted(relative):
             reason = "does not match"
-        if reason:
+        if reason is not None:
             self.ignored[reason] += 1
         return reason is None
 

@@ -15,8 +15,9 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from degradekit.errors import ShardError, SourceError
+from degradekit.source.clip import Frames
 from degradekit.source.files import is_remote, remote_store
-from degradekit.source.folders import IMAGE_SUFFIXES, Walk, has_image_suffix, matches
+from degradekit.source.folders import IMAGE_SUFFIXES, Walk, has_suffix, matches, unwanted
 from degradekit.source.sample_photos import sample_photos
 
 __all__ = ["ImageRef", "Listing", "list_images"]
@@ -25,15 +26,18 @@ LIST_SUFFIXES = (".txt", ".lst", ".list")
 
 
 class ImageRef(NamedTuple):
-    """One source image.
+    """One source image, or one clip.
 
     Args:
-        key: Path relative to the source's root, forward slashes, extension kept; unique in its listing.
-        uri: Where the bytes are, as :func:`degradekit.source.read_image` takes it.
+        key: Path relative to the source's root, forward slashes, extension kept; unique in its listing. That of a clip
+            ends with ``@`` and its first frame.
+        uri: Where the bytes are, as :func:`degradekit.source.read_image` takes it; a clip's video or folder.
+        frames: Which frames are the clip; None for an image.
     """
 
     key: str
     uri: str
+    frames: Frames | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class Listing:
     ignored: Mapping[str, int]
 
 
-def list_images(source: str | Path, *, recursive: bool = True) -> Listing:
+def list_images(source: str | Path, *, recursive: bool = True, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> Listing:
     """List the images of a source without opening them.
 
     Args:
@@ -66,6 +70,7 @@ def list_images(source: str | Path, *, recursive: bool = True) -> Listing:
             - the URI of a folder or object of a store, such as ``s3://bucket/photos``;
             - ``sample``: photographs that scikit-image carries. A folder of that name is written ``./sample``.
         recursive: Enter subfolders of a folder or URI.
+        suffixes: Of the files that are asked for, in lower case.
 
     Raises:
         SourceError: There is nothing there, a folder cannot be listed, a name is no valid text, or a key repeats.
@@ -79,20 +84,19 @@ def list_images(source: str | Path, *, recursive: bool = True) -> Listing:
     if source == "sample":
         found: Iterable[ImageRef] = (ImageRef(path.name, str(path)) for path in sample_photos())
     elif is_remote(text):
-        found = _remote(text, recursive, ignored)
+        found = _remote(text, recursive, suffixes, ignored)
     else:
-        found = _local(text.removeprefix("file://"), recursive, ignored)
+        found = _local(text.removeprefix("file://"), recursive, suffixes, ignored)
     images = sorted(found)
-    _check(text, images, ignored)
+    _check(text, images, suffixes, ignored)
     return Listing(text, tuple(images), dict(ignored))
 
 
-def _check(source: str, images: list[ImageRef], ignored: Counter[str]) -> None:
+def _check(source: str, images: list[ImageRef], suffixes: tuple[str, ...], ignored: Counter[str]) -> None:
     if not images:
         passed = ", ".join(f"{count} {reason}" for reason, count in sorted(ignored.items())) or "nothing at all"
         raise SourceError(
-            f"source {source} has no images (found: {passed}); images end in {', '.join(IMAGE_SUFFIXES)}: "
-            "check the path"
+            f"source {source} has no images (found: {passed}); images end in {', '.join(suffixes)}: check the path"
         )
     for image, following in pairwise(images):
         if image.key == following.key:
@@ -106,20 +110,20 @@ def _check(source: str, images: list[ImageRef], ignored: Counter[str]) -> None:
             raise SourceError(f"source {source}: the name {image.key!a} is not UTF-8; rename the file")
 
 
-def _local(path: str, recursive: bool, ignored: Counter[str]) -> Iterable[ImageRef]:
+def _local(path: str, recursive: bool, suffixes: tuple[str, ...], ignored: Counter[str]) -> Iterable[ImageRef]:
     if Path(path).is_dir():
-        return _walked(Walk(path, None if recursive else 0, ignored=ignored))
+        return _walked(Walk(path, None if recursive else 0, ignored=ignored, suffixes=suffixes))
     if Path(path).is_file():
-        if has_image_suffix(path):
+        if has_suffix(path, suffixes):
             return [ImageRef(Path(path).name, path)]
         if path.lower().endswith(LIST_SUFFIXES):
             return _listed(Path(path))
         raise SourceError(
-            f"source {path} is neither a folder nor an image ({', '.join(IMAGE_SUFFIXES)}) "
+            f"source {path} is neither a folder nor an image ({', '.join(suffixes)}) "
             f"nor a list of paths ({', '.join(LIST_SUFFIXES)})"
         )
     if any(letter in path for letter in "*?["):
-        return _globbed(path, ignored)
+        return _globbed(path, suffixes, ignored)
     raise SourceError(f"source {path} does not exist; give a folder, glob, list file, image, URI, or 'sample'")
 
 
@@ -128,7 +132,7 @@ def _walked(walk: Walk) -> Iterable[ImageRef]:
     return (ImageRef(relative, f"{root}/{relative}") for relative in walk)
 
 
-def _globbed(path: str, ignored: Counter[str]) -> Iterable[ImageRef]:
+def _globbed(path: str, suffixes: tuple[str, ...], ignored: Counter[str]) -> Iterable[ImageRef]:
     parts = Path(path).parts
     first = next(i for i, part in enumerate(parts) if any(letter in part for letter in "*?["))
     root, pattern = str(Path(*parts[:first])), list(parts[first:])
@@ -137,7 +141,7 @@ def _globbed(path: str, ignored: Counter[str]) -> Iterable[ImageRef]:
             f"source {path}: the folder {root} does not exist; correct the part before the first wildcard"
         )
     depth = None if "**" in pattern else len(pattern) - 1
-    return _walked(Walk(root, depth, lambda relative: matches(relative.split("/"), pattern), ignored))
+    return _walked(Walk(root, depth, lambda relative: matches(relative.split("/"), pattern), ignored, suffixes))
 
 
 def _listed(path: Path) -> Iterable[ImageRef]:
@@ -164,7 +168,7 @@ def _safe_key(name: str) -> str:
     return "/".join(part for part in PurePosixPath(name).parts if part not in ("/", "..", "."))
 
 
-def _remote(uri: str, recursive: bool, ignored: Counter[str]) -> Iterable[ImageRef]:
+def _remote(uri: str, recursive: bool, suffixes: tuple[str, ...], ignored: Counter[str]) -> Iterable[ImageRef]:
     from pyarrow import fs  # takes 0.1 s: only remote sources pay
 
     try:
@@ -184,8 +188,8 @@ def _remote(uri: str, recursive: bool, ignored: Counter[str]) -> Iterable[ImageR
             continue
         if any(part.startswith(".") for part in key.split("/")):
             ignored["hidden"] += 1
-        elif not has_image_suffix(key):
-            ignored["no image suffix"] += 1
+        elif reason := unwanted(key, suffixes):
+            ignored[reason] += 1
         else:
             images.append(ImageRef(key, f"{uri}#{key}"))
     return images

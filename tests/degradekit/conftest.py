@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 from urllib.parse import quote
 
@@ -88,6 +89,31 @@ def built(photos: Path, small_recipe: Path, tmp_path_factory: pytest.TempPathFac
     plan = plan_build(load_recipe(small_recipe), source=str(source), out=str(folder / "set"), variants=2, shard_size=8)
     run_build(plan, Progress(None), executor="inline")
     return folder / "set"
+
+
+@pytest.fixture(scope="session")
+def write_video() -> Callable[..., Path]:
+    """Write frames ``[T, H, W, 3]`` as a lossless video with B-frames, a key frame every four frames.
+
+    ``times`` are in ms; without them there are 25 frames a second.
+    """
+    import av
+
+    def write(path: Path, frames: np.ndarray, times: Sequence[int] = ()) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("libx264rgb", rate=25, options={"qp": "0", "x264-params": "threads=1"})
+            stream.height, stream.width = frames.shape[1:3]
+            stream.pix_fmt = "rgb24"
+            stream.codec_context.gop_size = 4
+            for i, picture in enumerate(frames):
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                frame.pts, frame.time_base = (times[i], Fraction(1, 1000)) if times else (i, Fraction(1, 25))
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        return path
+
+    return write
 
 
 @pytest.fixture

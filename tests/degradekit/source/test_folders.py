@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from degradekit.errors import SourceError
-from degradekit.source.folders import Walk, has_image_suffix, matches
+from degradekit.source.folders import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Walk, has_suffix, matches, unwanted
 
 
 @pytest.fixture
@@ -81,7 +81,11 @@ def test_a_folder_that_may_not_be_listed_is_an_error(tree, monkeypatch):
 
 
 def test_suffixes():
-    assert has_image_suffix("a.PNG") and has_image_suffix("b.x.jpeg") and not has_image_suffix("png")
+    assert has_suffix("a.PNG", IMAGE_SUFFIXES) and has_suffix("b.x.jpeg", IMAGE_SUFFIXES)
+    assert not has_suffix("png", IMAGE_SUFFIXES) and has_suffix("a.MKV", VIDEO_SUFFIXES)
+    assert unwanted("a.png", IMAGE_SUFFIXES) is None
+    assert unwanted("a.mp4", IMAGE_SUFFIXES) == "video without extract.clip"
+    assert unwanted("a.md", IMAGE_SUFFIXES + VIDEO_SUFFIXES) == "no image suffix"
 
 
 @pytest.mark.parametrize(
