@@ -27,7 +27,7 @@ from degradekit.plan import Plan
 from degradekit.recipe import Recipe, parse_recipe
 from degradekit.rng import Draws, sample_key
 from degradekit.shards.commit import commit
-from degradekit.source import cut_all, decode, is_flat, open_source, plan_windows
+from degradekit.source import Frames, SkippedClip, cut_all, decode, is_flat, open_source, plan_windows, read_clip
 from degradekit.storage import open_store
 from degradekit.types import Array, EncodedImage, Geometry, Record, Scalar, Tombstone, Window
 
@@ -37,6 +37,9 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 SKIP = "skip"
 """Step of a tombstone that the recipe asks for (an image too small, a flat patch): not a failure."""
+
+CANARY_FRAMES = 3
+"""Frames of the canary's clips at most: enough for what one frame does to the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +83,26 @@ class BuildSpec:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Crops of one source image.
+    """Crops of one source image or clip.
 
     Args:
-        key: Path relative to the source root.
+        key: Path relative to the source root; of a clip, ``<path>@<first frame>``.
         uri: Where the bytes are.
         first: Number of the first crop.
         count: How many crops.
+        frames: Which frames are the clip; None for an image.
     """
 
     key: str
     uri: str
     first: int
     count: int
+    frames: Frames | None = None
+
+    @property
+    def path(self) -> str:
+        """Path of the image, video or folder of frames relative to the source root."""
+        return self.key if self.frames is None else self.key.rpartition("@")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,21 +216,29 @@ def make_records(spec: BuildSpec, recipe: Recipe, task: ShardTask, spent: Spent)
             continue
         try:
             with spent.on("read"):
-                with open_source(unit.uri) as file:
-                    data = file.read()
-                image = decode(data, unit.uri, recipe.extract)
-                windows = image_windows(recipe, unit.key, (image.shape[0], image.shape[1]))
+                clip, meta = _read(unit, recipe)
+                windows = image_windows(recipe, unit.key, (clip.shape[1], clip.shape[2]))
         except DegradekitError as error:
-            failure = Failure("read", str(error).replace(unit.uri, unit.key))
+            step = SKIP if isinstance(error, SkippedClip) else "read"
+            failure = Failure(step, str(error).replace(unit.uri, unit.path))
             yield from _none_made(spec, recipe, unit, index, failure)
             continue
-        meta: dict[str, Scalar] = {
-            "source": unit.key,
-            "source_h": image.shape[0],
-            "source_w": image.shape[1],
-            "source_xxh3": f"{xxhash.xxh3_64_intdigest(data):016x}",
-        }
-        yield from _image_records(spec, recipe, Source(unit, image, windows, meta), index, spent)
+        yield from _image_records(spec, recipe, Source(unit, clip, windows, meta), index, spent)
+
+
+def _read(unit: Unit, recipe: Recipe) -> tuple[Array, dict[str, Scalar]]:
+    """The source as a clip ``[T, H, W, 3]`` (an image has T = 1), and the facts about it that every pair keeps."""
+    if unit.frames is None:
+        with open_source(unit.uri) as file:
+            data = file.read()
+        clip = decode(data, unit.uri, recipe.extract)[None]
+        facts: dict[str, Scalar] = {"source": unit.key}
+        digest = xxhash.xxh3_64_intdigest(data)
+    else:
+        clip = read_clip(unit.uri, unit.frames, recipe.extract)
+        facts = {"source": unit.path, "frame": unit.frames.first}
+        digest = xxhash.xxh3_64_intdigest(clip.data)  # a video is not read from end to end for each of its clips
+    return clip, facts | {"source_h": clip.shape[1], "source_w": clip.shape[2], "source_xxh3": f"{digest:016x}"}
 
 
 class Failure(NamedTuple):
@@ -235,10 +253,10 @@ Made: TypeAlias = tuple[EncodedImage, list[tuple[EncodedImage, Plan]]]
 
 
 class Source(NamedTuple):
-    """A decoded image with its windows."""
+    """A decoded image or clip with its windows."""
 
     unit: Unit
-    image: Array
+    clip: Array
     windows: dict[str, Window]
     meta: dict[str, Scalar]
 
@@ -248,14 +266,16 @@ def _image_records(
 ) -> Iterator[Record | Tombstone]:
     unit, windows = source.unit, source.windows
     names = (recipe.extract.crops or tuple(windows))[unit.first : unit.first + unit.count]
-    patches = cut_all(source.image, [windows[name] for name in names if name in windows])
+    wanted = [windows[name] for name in names if name in windows]
+    patches = zip(*(cut_all(frame, wanted) for frame in source.clip), strict=True)
     for name in names:
         key = f"{unit.key}#{name}"
         outcome: Failure | Made = Failure(SKIP, "the image is smaller than the window")
         if name in windows:
             with spent.on("read"):
                 patch = next(patches)
-            outcome = _pairs(spec, recipe, key, patch, spent)
+                clip = patch[0][None] if len(patch) == 1 else np.stack(patch)
+            outcome = _pairs(spec, recipe, key, clip, spent)
         if isinstance(outcome, Failure):
             yield from (Tombstone(next(index), key, variant, *outcome) for variant in range(spec.variants))
             continue
@@ -271,11 +291,10 @@ def _place(window: Window) -> dict[str, Scalar]:
     return {"y": window.y, "x": window.x, "h": window.h, "w": window.w, "source_scale": window.scale}
 
 
-def _pairs(spec: BuildSpec, recipe: Recipe, key: str, patch: Array, spent: Spent) -> Made | Failure:
+def _pairs(spec: BuildSpec, recipe: Recipe, key: str, clip: Array, spent: Spent) -> Made | Failure:
     """The encoded GT of one HR crop, and an encoded LQ with its plan for each variant; all of them or none."""
-    if recipe.extract.flat is not None and is_flat(patch, recipe.extract.flat):
+    if recipe.extract.flat is not None and all(is_flat(frame, recipe.extract.flat) for frame in clip):
         return Failure(SKIP, f"flat: its standard deviation is below {recipe.extract.flat:g} levels")
-    clip = patch[None]
     made: list[tuple[EncodedImage, Plan]] = []
     try:
         with spent.on("draw"):
@@ -346,12 +365,12 @@ def canary(recipe: Recipe) -> str:
     Libraries may pick other instructions on another type of CPU. A node whose canary differs would make the bytes
     of a dataset depend on the schedule, so it is refused.
     """
-    side = 32 * recipe.scale
+    t, side = min(recipe.extract.frames, CANARY_FRAMES), 32 * recipe.scale
     digest = xxhash.xxh3_64()
     for i in range(4):
-        plan = recipe.draw(key=f"canary#{i}", geometry=Geometry(1, side, side))
-        noise = uniform_field(Draws(i, "canary").field("pixels"), side * side * 3)
-        gt, lq = plan.apply((noise * 256).astype(np.uint8).reshape(side, side, 3))
+        plan = recipe.draw(key=f"canary#{i}", geometry=Geometry(t, side, side))
+        noise = uniform_field(Draws(i, "canary").field("pixels"), t * side * side * 3)
+        gt, lq = plan.apply((noise * 256).astype(np.uint8).reshape(t, side, side, 3))
         digest.update(gt.tobytes())
         digest.update(lq.tobytes())
     return digest.hexdigest()

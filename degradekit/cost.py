@@ -42,7 +42,7 @@ def measure_cost(recipe: Recipe, pairs: int = 20) -> tuple[Cost, ...]:
     """
     cv2.setNumThreads(1)
     g = probe_geometry(recipe)
-    picture = synthetic_picture(g.h, g.w)[None]
+    picture = np.repeat(synthetic_picture(g.h, g.w)[None], g.t, axis=0)
     total: Counter[str] = Counter()
     for i in range(pairs):
         rounds = [_spent_on(recipe, f"cost#{i}", picture) for _ in range(3)]

@@ -65,8 +65,9 @@ def describe_plan(plan: Plan) -> list[str]:
     """A plan step by step, one line each, in the order in which the steps run."""
     gt, lq = plan.gt_geometry, plan.lq_geometry
     start = Geometry(gt.t, gt.h, gt.w, gt.c, target=lq.size)
+    frames = f", {gt.t} frames" if gt.t > 1 else ""
     return [
-        f"HR {plan.hr[1]}x{plan.hr[2]} -> GT {gt.h}x{gt.w}",
+        f"HR {plan.hr[1]}x{plan.hr[2]}{frames} -> GT {gt.h}x{gt.w}",
         *_steps(plan.target, Geometry(*plan.hr)),
         f"GT {gt.h}x{gt.w} -> LQ {lq.h}x{lq.w}",
         *_steps(plan.degrade, start),
@@ -89,7 +90,7 @@ def describe_record(record: Record) -> list[str]:
     plan = Plan.from_json(record.plan)
     facts = _source_facts(record.meta)
     images = [
-        (name, f"{'x'.join(map(str, image.shape[1:]))} {image.dtype}, {len(image.data) / 1000:.1f} kB {image.codec}")
+        (name, f"{_shape(image.shape)} {image.dtype}, {len(image.data) / 1000:.1f} kB {image.codec}")
         for name, image in (("GT", record.gt), ("LQ", record.lq))
     ]
     rows = [*facts, *images, ("alignment", describe_alignment(plan.alignment))]
@@ -146,6 +147,11 @@ def _source_facts(meta: Mapping[str, Scalar]) -> list[tuple[str, str]]:
         y, x, h, w = (rest.pop(name) for name in ("y", "x", "h", "w"))
         rows.append(("window", f"{h}x{w} px at row {y}, column {x}"))
     return [*rows, *((name, number(value)) for name, value in rest.items())]
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    """``5x64x64x3`` of a clip, ``64x64x3`` of an image."""
+    return "x".join(map(str, shape[1:] if shape[0] == 1 else shape))
 
 
 def _linear(x: float, y: float, offset: float) -> str:

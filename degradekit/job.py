@@ -30,7 +30,7 @@ from degradekit.rng import hash64
 from degradekit.shards import FORMATS
 from degradekit.shards.commit import clear, committed_numbers, publish_bytes, read_sealed, sweep
 from degradekit.shards.manifest import CLOCK, DATASET, MANIFEST, QUARANTINE, BuildFacts, finish
-from degradekit.source import ImageRef, list_images, read_header
+from degradekit.source import ImageRef, clip_size, list_clips, list_images, read_header
 from degradekit.storage import Store, open_store
 
 __all__ = ["BuildPlan", "Summary", "TooManyFailures", "plan_build", "run_build"]
@@ -89,7 +89,7 @@ class BuildPlan:
             begin = int(self.ends[i - 1]) if i else 0
             count = min(end, last) - first
             if count:
-                units.append(Unit(image.key, image.uri, first - begin, count))
+                units.append(Unit(image.key, image.uri, first - begin, count, image.frames))
             first += count
             i += 1
         return ShardTask(number, number * self.shard_size, tuple(units))
@@ -200,7 +200,7 @@ def plan_build(
     _check_layout(variants, shard_size, limit)
     _check_known("--format", format, FORMATS)
     _check_known("--codec", codec, CODECS)
-    listing = list_images(source)
+    listing = list_images(source) if recipe.extract.clip is None else list_clips(source, recipe.extract.clip)
     # Images in keyed order: neighbours in a folder (frames of one scene, say) do not become neighbours in a shard.
     images = sorted(listing.images, key=lambda image: hash64(f"{recipe.seed}:{image.key}"))
     counts = _crops_per_image(recipe, images)
@@ -315,27 +315,39 @@ def _crops_per_image(recipe: Recipe, images: Sequence[ImageRef]) -> npt.NDArray[
     """How many GTs each image gives: a constant of the recipe, or, for a sliding window, read from the headers."""
     if recipe.extract.crops is not None:
         return np.full(len(images), len(recipe.extract.crops), np.int64)
-    return np.array([_sliding_crops(recipe, image) for image in images], np.int64)
+    sizes: dict[str, tuple[int, int]] = {}  # the clips of a sequence have one size
+    return np.array([_sliding_crops(recipe, image, sizes) for image in images], np.int64)
 
 
-def _sliding_crops(recipe: Recipe, image: ImageRef) -> int:
+def _sliding_crops(recipe: Recipe, image: ImageRef, sizes: dict[str, tuple[int, int]]) -> int:
     try:
-        header = read_header(image.uri, max_pixels=recipe.extract.max_pixels)
-        return len(image_windows(recipe, image.key, (header.h, header.w)))
+        if image.frames is None:
+            header = read_header(image.uri, max_pixels=recipe.extract.max_pixels)
+            return len(image_windows(recipe, image.key, (header.h, header.w)))
+        if image.uri not in sizes:
+            sizes[image.uri] = clip_size(image, recipe.extract)
+        return len(image_windows(recipe, image.key, sizes[image.uri]))
     except SourceError:
-        return 1  # one tombstone stands for an image that cannot be cut
+        return 1  # one tombstone stands for what cannot be cut
 
 
 def _source_digest(images: Sequence[ImageRef]) -> str:
     """Fingerprint of the listing: names, and sizes of local files; contents are recorded pair by pair."""
     digest = hashlib.blake2b(digest_size=16)
-    for key, uri in images:
-        try:
-            size = Path(uri).stat().st_size if "://" not in uri else -1
-        except OSError:
-            size = -1
-        digest.update(f"{key}\0{size}\0".encode())
+    sizes: dict[str, int] = {}  # clips that overlap share files
+    for key, uri, frames in images:
+        for file in (frames.files if frames else ()) or (uri,):
+            if file not in sizes:
+                sizes[file] = _size(file)
+            digest.update(f"{key}\0{sizes[file]}\0".encode())
     return digest.hexdigest()
+
+
+def _size(uri: str) -> int:
+    try:
+        return Path(uri).stat().st_size if "://" not in uri else -1
+    except OSError:
+        return -1
 
 
 def _open_folder(store: Store, plan: BuildPlan, *, force: bool) -> set[int]:

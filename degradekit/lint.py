@@ -175,7 +175,7 @@ def _pointless_series(recipe: Recipe) -> Iterator[Finding]:
             where = f"{path}.{name}.over_time"
             if isinstance(dist, Const) or dist.support()[0] == dist.support()[1]:
                 yield Finding("warning", where, "a constant does not change over time; remove over_time")
-            else:
+            elif recipe.extract.clip is None:
                 yield Finding("info", where, "it acts on clips only: an image gets one number")
 
 
@@ -225,7 +225,7 @@ def _geometry(recipe: Recipe, i: int) -> Geometry:
     if recipe.extract.window_size is not None:
         return own
     sides = (own.h, own.w, own.h + recipe.scale, 15 * recipe.scale)
-    return Geometry(1, sides[i % 4], sides[i // 4 % 4])
+    return Geometry(own.t, sides[i % 4], sides[i // 4 % 4])
 
 
 def _steps(plan: Plan) -> Iterator[tuple[str, Draw, Geometry]]:
@@ -276,7 +276,8 @@ def _cut_off(recipe: Recipe) -> Iterator[Finding]:
         draws = [op.draw(Draws(sample_key(recipe.seed, f"trial#{i}", 0), path), g) for i in range(TRIALS)]
         lost = [_lost_weight(draw) for draw in draws]
         worst = max(range(TRIALS), key=lost.__getitem__)
-        example = f"size {draws[worst].size} keeps {1 - lost[worst]:.0%} at sigma {draws[worst].sigma_x:.3g}"
+        sigma = at_frame(draws[worst].sigma_x, 0)
+        example = f"size {draws[worst].size} keeps {1 - lost[worst]:.0%} at sigma {sigma:.3g}"
         what = f"the kernel cuts off more than {CUT:.0%} of its Gaussian's weight ({example})"
         yield from _share(path, sum(loss > CUT for loss in lost) / TRIALS, what, remedy="draw larger sizes")
 

@@ -145,13 +145,13 @@ class Recipe:
         """Draw and apply in one call, for an array in a notebook.
 
         Args:
-            image: See :func:`as_hr`: uint8, uint16 or float; grey, RGB or RGBA. It is taken whole: ``extract`` is for
-                builds from files.
+            image: See :func:`as_hr`: uint8, uint16 or float; grey, RGB or RGBA; an image or a clip. It is taken whole:
+                ``extract`` is for builds from files.
             key: Sample key.
             variant: Which LQ of this GT.
 
         Returns:
-            GT ``[H, W, 3]``, LQ ``[H / scale, W / scale, 3]`` and the plan.
+            GT ``[H, W, 3]``, LQ ``[H / scale, W / scale, 3]`` and the plan; of a clip, with frames as the first axis.
 
         Example:
             >>> image = np.full((64, 64, 3), 128, np.uint8)
@@ -164,7 +164,8 @@ class Recipe:
         clip = as_hr(image, self.scale)
         plan = self.draw(key=key, geometry=Geometry(*clip.shape), variant=variant)
         gt = plan.make_gt(clip)
-        return Pair(gt[0], plan.make_lq(gt)[0], plan)
+        lq = plan.make_lq(gt)
+        return Pair(gt, lq, plan) if image.ndim == 4 else Pair(gt[0], lq[0], plan)
 
 
 def as_hr(image: Array, scale: int) -> Array:
@@ -172,11 +173,11 @@ def as_hr(image: Array, scale: int) -> Array:
 
     Args:
         image: ``[H, W]``, ``[H, W, 1]`` (replicated to RGB), ``[H, W, 3]`` RGB or ``[H, W, 4]`` RGBA (composited over
-            white); uint8, uint16, or float in [0, 1] (rounded to 8 bit).
+            white); or a clip ``[T, H, W, C]`` with C = 1, 3 or 4; uint8, uint16, or float in [0, 1] (rounded to 8 bit).
         scale: The size is cut at the right and bottom to a multiple of it.
 
     Returns:
-        uint8 or uint16 ``[1, H', W', 3]``.
+        uint8 or uint16 ``[T, H', W', 3]``, T = 1 for an image.
 
     Raises:
         RecipeError: Another shape or type, values outside [0, 1] or not finite, or fewer than ``scale`` px.
@@ -184,24 +185,27 @@ def as_hr(image: Array, scale: int) -> Array:
     if not isinstance(image, np.ndarray) or image.dtype not in (np.uint8, np.uint16, np.float32, np.float64):
         kind = getattr(image, "dtype", type(image).__name__)
         raise RecipeError(f"degrade takes a numpy array of uint8, uint16, float32 or float64, not {kind}")
-    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)):
-        raise RecipeError(f"degrade takes one image [H, W], [H, W, 1], [H, W, 3] or [H, W, 4], not {image.shape}")
-    if min(image.shape[:2]) < scale:
-        raise RecipeError(f"an image of {image.shape[0]}x{image.shape[1]} px has no LQ at scale {scale}")
-    if image.dtype.kind == "f":
-        if not (np.isfinite(image).all() and image.min() >= 0 and image.max() <= 1):
+    clip = image[..., None] if image.ndim == 2 else image
+    clip = clip if clip.ndim == 4 else clip[None]
+    if clip.ndim != 4 or not len(clip) or clip.shape[3] not in (1, 3, 4):
+        raise RecipeError(
+            "degrade takes one image [H, W], [H, W, 1], [H, W, 3] or [H, W, 4], or one clip [T, H, W, C], "
+            f"not {image.shape}"
+        )
+    if min(clip.shape[1:3]) < scale:
+        raise RecipeError(f"an image of {clip.shape[1]}x{clip.shape[2]} px has no LQ at scale {scale}")
+    if clip.dtype.kind == "f":
+        if not (np.isfinite(clip).all() and clip.min() >= 0 and clip.max() <= 1):
             raise RecipeError("a float image must lie in [0, 1] and hold no NaN; divide 0..255 values by 255")
-        image = np.floor(image * 255 + 0.5).astype(np.uint8)
-    if image.ndim == 2:
-        image = image[:, :, None]
-    if image.shape[2] == 4:
-        top = int(np.iinfo(image.dtype).max)
-        rgb, alpha = image[..., :3].astype(np.uint64), image[..., 3:].astype(np.uint64)
-        image = ((rgb * alpha + top * (top - alpha) + top // 2) // top).astype(image.dtype)
-    if image.shape[2] == 1:
-        image = np.repeat(image, 3, axis=2)
-    h, w = (side - side % scale for side in image.shape[:2])
-    return np.ascontiguousarray(image[None, :h, :w])
+        clip = np.floor(clip * 255 + 0.5).astype(np.uint8)
+    if clip.shape[3] == 4:
+        top = int(np.iinfo(clip.dtype).max)
+        rgb, alpha = clip[..., :3].astype(np.uint64), clip[..., 3:].astype(np.uint64)
+        clip = ((rgb * alpha + top * (top - alpha) + top // 2) // top).astype(clip.dtype)
+    if clip.shape[3] == 1:
+        clip = np.repeat(clip, 3, axis=3)
+    h, w = (side - side % scale for side in clip.shape[1:3])
+    return np.ascontiguousarray(clip[:, :h, :w])
 
 
 def recipe_names() -> dict[str, Path]:
@@ -291,7 +295,7 @@ def probe(recipe: Recipe, count: int) -> list[Plan]:
 def probe_geometry(recipe: Recipe) -> Geometry:
     """The HR size that the recipe asks for; for whole images, a landscape one."""
     h, w = recipe.extract.window_size or (60 * recipe.scale, 80 * recipe.scale)
-    return Geometry(1, h, w)
+    return Geometry(recipe.extract.frames, h, w)
 
 
 def reseed(recipe: Recipe, seed: int) -> Recipe:
