@@ -37,8 +37,8 @@ def main() -> None:
 def photographs(folder: str) -> list[Array]:
     """Centre crops as clips ``[1, 256, 256, 3]``."""
     out = []
-    for _, uri in list_images(folder).images:
-        image = read_image(uri)
+    for ref in list_images(folder).images:
+        image = read_image(ref.uri)
         y, x = (image.shape[0] - GT) // 2, (image.shape[1] - GT) // 2
         if min(y, x) >= 0 and image.dtype == np.uint8:
             out.append(np.ascontiguousarray(image[None, y : y + GT, x : x + GT]))

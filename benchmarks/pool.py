@@ -23,8 +23,8 @@ def crops(photos: str) -> np.ndarray:
         evenly spaced.
     """
     tiles = []
-    for _, uri in list_images(photos).images:
-        image = read_image(uri)
+    for ref in list_images(photos).images:
+        image = read_image(ref.uri)
         if image.dtype != np.uint8:
             image = (image >> 8).astype(np.uint8)
         h, w = image.shape[:2]

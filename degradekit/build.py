@@ -150,7 +150,6 @@ class ShardReport:
 
     Args:
         number: Number of the shard.
-        pairs: Pairs stored.
         tombstones: Pairs that could not be made or were skipped.
         bytes: Size of the shard file.
         seconds: CPU time by stage.
@@ -158,7 +157,6 @@ class ShardReport:
     """
 
     number: int
-    pairs: int
     tombstones: tuple[Tombstone, ...]
     bytes: int
     seconds: Mapping[str, float]
@@ -192,19 +190,13 @@ def build_shard(spec: BuildSpec, task: ShardTask) -> ShardReport:
     with spent.on("shard"):
         receipt = commit(open_store(spec.out), task.number, records(), format=spec.format, schema=recipe.columns())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    pairs = task_pairs(task, spec.variants) - len(tombstones)
-    return ShardReport(task.number, pairs, tuple(tombstones), receipt.bytes, spent.stages(), peak)
+    return ShardReport(task.number, tuple(tombstones), receipt.bytes, spent.stages(), peak)
 
 
 def rehearse(spec: BuildSpec, units: Sequence[Unit]) -> int:
     """Make the pairs of some images and throw them away: does a worker survive them?"""
     task = ShardTask(-1, 0, tuple(units))
     return sum(1 for _ in make_records(spec, trusted_recipe(spec), task, Spent()))
-
-
-def task_pairs(task: ShardTask, variants: int) -> int:
-    """How many pairs a task holds."""
-    return variants * sum(unit.count for unit in task.units)
 
 
 def make_records(spec: BuildSpec, recipe: Recipe, task: ShardTask, spent: Spent) -> Iterator[Record | Tombstone]:

@@ -143,7 +143,6 @@ class Summary:
         built: Shards made by this run; the others were there.
         failures: Pairs of this run that were wanted and could not be made.
         last_failure: One of them in words.
-        bytes: Bytes of the shards made by this run.
         seconds: CPU seconds of this run by stage, added over all workers.
         peak_rss: Largest resident size of a worker in bytes.
     """
@@ -153,14 +152,12 @@ class Summary:
     built: int = 0
     failures: int = 0
     last_failure: str = ""
-    bytes: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     peak_rss: int = 0
 
     def add(self, report: ShardReport) -> None:
         """Count one finished shard."""
         self.built += 1
-        self.bytes += report.bytes
         self.peak_rss = max(self.peak_rss, report.peak_rss)
         for stage, seconds in report.seconds.items():
             self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds

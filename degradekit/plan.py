@@ -9,18 +9,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from degradekit.apply import run
+from degradekit.canonical import canonical_json
 from degradekit.errors import OpError
 from degradekit.graph import Node, Step, leaves, place
 from degradekit.ops.base import IDENTITY_GRID
 from degradekit.steps import BlendDraw, step_from_json, step_to_json, unfold
 from degradekit.types import Affine, Array, FloatImage, Geometry, Scalar
 
-__all__ = ["Plan", "canonical_json", "column_types"]
+__all__ = ["Plan", "column_types"]
 
 FORMAT = 1
 
@@ -170,11 +170,6 @@ class Plan:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise OpError(f"this text is no plan: {error}") from error
-
-
-def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no spaces."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def column_types(prefix: str, node: Node) -> dict[str, str]:

@@ -26,18 +26,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from degradekit.canonical import canonical_json
 from degradekit.errors import RecipeError
 from degradekit.graph import Blend, Chain, Maybe, Node, OneOf, Repeat, Shuffle, resolve
 from degradekit.nodes import Problems, parse_chain, read_yaml
 from degradekit.ops.base import Op
-from degradekit.plan import Plan, canonical_json, column_types
+from degradekit.plan import Plan, column_types
 from degradekit.rng import Draws, sample_key
 from degradekit.source.extract import Extract
 from degradekit.types import Array, Geometry
@@ -296,11 +297,6 @@ def probe_geometry(recipe: Recipe) -> Geometry:
     """The HR size that the recipe asks for; for whole images, a landscape one."""
     h, w = recipe.extract.window_size or (60 * recipe.scale, 80 * recipe.scale)
     return Geometry(recipe.extract.frames, h, w)
-
-
-def reseed(recipe: Recipe, seed: int) -> Recipe:
-    """The same recipe under another seed."""
-    return replace(recipe, seed=seed)
 
 
 def _options(declared: Any, given: Mapping[str, bool], problems: Problems) -> dict[str, bool]:

@@ -29,9 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the pair, or a list of keys."""
+    from degradekit.canonical import canonical_json
     from degradekit.describe import describe_record, record_json
     from degradekit.pick import find
-    from degradekit.plan import canonical_json
     from degradekit.shards.dataset import open_dataset
     from degradekit.types import Record
 
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(dataset: Dataset, limit: int, *, as_json: bool) -> None:
-    from degradekit.plan import canonical_json
+    from degradekit.canonical import canonical_json
     from degradekit.table import align
 
     rows: list[dict[str, Any]] = []

@@ -20,9 +20,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from degradekit.canonical import canonical_json
 from degradekit.errors import ShardError
 from degradekit.shards import FORMATS
-from degradekit.shards.summary import Schema, ShardInfo, canonical_json
+from degradekit.shards.summary import Schema, ShardInfo
 from degradekit.storage import Store, io_errors
 from degradekit.types import Record, Tombstone
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from degradekit.errors import ShardError
 from degradekit.shards import FORMATS
-from degradekit.shards.commit import committed, read_sealed
+from degradekit.shards.commit import committed_numbers, read_sealed
 from degradekit.shards.interface import PARTS, Parts, ShardReader
 from degradekit.shards.manifest import DATASET, MANIFEST, QUARANTINE, VERSION, ShardRow, read_manifest
 from degradekit.shards.offsets import beside
@@ -192,7 +192,7 @@ def open_dataset(uri: str | Path) -> Dataset:
     """
     store = open_store(uri)
     if DATASET not in store.sizes():
-        shards = len(committed(store))
+        shards = len(committed_numbers(store))
         state = f"has {shards} shards but is not finished: run the same build again" if shards else "holds no dataset"
         raise ShardError(f"{store.uri} {state}.")
     info = read_sealed(store, DATASET)

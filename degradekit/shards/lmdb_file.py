@@ -16,11 +16,12 @@ from typing import Any
 
 import lmdb
 
+from degradekit.canonical import canonical_json
 from degradekit.codecs import checksum
 from degradekit.errors import ShardError
 from degradekit.shards.interface import OffsetsAt, ShardReader, summarise
 from degradekit.shards.lmdb_reader import GT_KEY, KEYS_KEY, META_KEY, RECORD, LmdbReader, index_key, seal
-from degradekit.shards.summary import Digest, Digests, Schema, ShardInfo, Summary, canonical_json, digest, normalise
+from degradekit.shards.summary import Digest, Digests, Schema, ShardInfo, Summary, digest, normalise
 from degradekit.storage import Blob, open_blob
 from degradekit.types import EncodedImage, Record, Tombstone
 

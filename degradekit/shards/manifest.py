@@ -22,6 +22,7 @@ import cv2
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from degradekit.canonical import canonical_json
 from degradekit.errors import ShardError
 from degradekit.shards.commit import (
     Receipt,
@@ -32,7 +33,7 @@ from degradekit.shards.commit import (
     sealed,
     sha256_of,
 )
-from degradekit.shards.summary import Schema, Stats, canonical_json, merge_stats
+from degradekit.shards.summary import Schema, Stats, merge_stats
 from degradekit.storage import Store, io_errors
 
 __all__ = ["BuildFacts", "ShardRow", "environment", "finish", "read_manifest", "root"]

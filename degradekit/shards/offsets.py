@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal, cast
 
+from degradekit.canonical import canonical_json
 from degradekit.codecs import checksum
 from degradekit.errors import ShardError
-from degradekit.shards.summary import canonical_json
 
 __all__ = ["Entry", "Offsets", "Slot", "beside", "pack_offsets"]
 

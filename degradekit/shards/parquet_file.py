@@ -17,11 +17,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from degradekit.canonical import canonical_json
 from degradekit.shards.interface import OffsetsAt, ShardReader
 from degradekit.shards.offsets import Entry, Slot, beside, pack_offsets
 from degradekit.shards.pages import Stored
 from degradekit.shards.parquet_reader import ParquetReader
-from degradekit.shards.summary import Digest, Digests, Schema, ShardInfo, Summary, canonical_json, digest, normalise
+from degradekit.shards.summary import Digest, Digests, Schema, ShardInfo, Summary, digest, normalise
 from degradekit.storage import Blob, LocalBlob, open_blob
 from degradekit.types import EncodedImage, Record, Tombstone
 

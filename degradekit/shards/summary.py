@@ -8,13 +8,13 @@ and an LMDB build of one recipe have equal logical hashes, and any change to a s
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from operator import add
 from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
+from degradekit.canonical import canonical_json
 from degradekit.codecs import Buffer, checksum
 from degradekit.errors import ShardError
 from degradekit.types import EncodedImage, Record, Scalar, Tombstone
@@ -26,7 +26,6 @@ __all__ = [
     "Schema",
     "ShardInfo",
     "Summary",
-    "canonical_json",
     "check_schema",
     "digest",
     "merge_stats",
@@ -56,11 +55,6 @@ _TYPES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
 def digest(data: Buffer) -> Digest:
     """Size and checksum of an encoded image."""
     return Digest(len(data), checksum(data))
-
-
-def canonical_json(value: Any) -> str:
-    """JSON with sorted keys, no spaces and finite numbers only: one text for one value."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def check_schema(schema: Schema) -> None:

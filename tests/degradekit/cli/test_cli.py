@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from degradekit import codecs
+from degradekit.canonical import canonical_json
 from degradekit.cli import VERBS
-from degradekit.plan import canonical_json
 from degradekit.recipe import recipe_names
 from degradekit.shards.dataset import Dataset, open_dataset
 from degradekit.types import Record

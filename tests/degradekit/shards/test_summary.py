@@ -2,8 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from degradekit.canonical import canonical_json
 from degradekit.errors import ShardError
-from degradekit.shards.summary import ShardInfo, Summary, canonical_json, merge_stats
+from degradekit.shards.summary import ShardInfo, Summary, merge_stats
 from degradekit.types import EncodedImage, Record, Tombstone
 
 IMAGE = EncodedImage(b"x", "raw", (1, 1, 1, 1), "uint8")
