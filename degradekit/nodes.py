@@ -151,7 +151,7 @@ def _node(raw: Mapping[str, Any], at: str, options: Mapping[str, bool], problems
             node = _before(node, raw["before"], body, at, problems)
     if node is not None and "repeat" in raw:
         try:
-            return Repeat(_COUNT(raw["repeat"]), node)
+            return Repeat(_count(raw["repeat"]), node)
         except ValueError as error:
             problems.add(f"{at}.repeat", str(error))
     return node
@@ -224,7 +224,13 @@ _COMBINATORS: dict[str, Callable[[Any, str, Mapping[str, bool], Problems], Node 
     "one_of": _one_of,
     "shuffle": _shuffle,
 }
-_COUNT: Callable[[Any], Dist] = Within(0, 64, integer=True)
+
+
+def _count(raw: Any) -> Dist:
+    count = Within(0, 64, integer=True)(raw)
+    if count.over_time != "hold":
+        raise ValueError("a clip repeats one number of times: remove over_time")
+    return count
 
 
 def _maybe(node: Node, p: float | None) -> Node:

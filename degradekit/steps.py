@@ -13,7 +13,7 @@ from pydantic import Field
 from degradekit.dist import Const, Dist, Expression, Pick, Within, Words
 from degradekit.errors import OpError
 from degradekit.ops import DRAWS
-from degradekit.ops.base import Draw, Op, at_frame, is_held
+from degradekit.ops.base import HELD, Draw, Op, at_frame, is_held
 from degradekit.ops.mask import Spot, clouds, ellipse, gradient, rectangle, text
 from degradekit.rng import Draws
 from degradekit.types import FloatImage, Geometry, Series
@@ -178,8 +178,8 @@ class Mask(Op):
     angle_range: Annotated[Dist, Within(-2 * math.pi, 2 * math.pi, hint="angles are radians: write pi/4")] = Const(0.0)
     feather_range: Annotated[Dist, Within(0, 2)] = Const(0.1)
     strength_range: Annotated[Dist, Within(0, 1)] = Const(1.0)
-    coverage_range: Annotated[Dist, Within(0.01, 0.99)] = Const(0.5)
-    lines_range: Annotated[Dist, Within(1, 20, integer=True)] = Const(2)
+    coverage_range: Annotated[Dist, Within(0.01, 0.99), HELD] = Const(0.5)
+    lines_range: Annotated[Dist, Within(1, 20, integer=True), HELD] = Const(2)
     invert: Annotated[Expression, Field(ge=0, le=1)] = 0.0
 
     def draw(self, u: Draws, g: Geometry) -> BlendDraw:

@@ -10,7 +10,7 @@ import imagecodecs
 import numpy as np
 
 from degradekit.dist import Const, Dist, Pick, Within, Words
-from degradekit.ops.base import Draw, Op, at_frame
+from degradekit.ops.base import HELD, Draw, Op, at_frame
 from degradekit.ops.coded import through_files
 from degradekit.rng import Draws
 from degradekit.types import Array, FloatImage, Geometry, Series
@@ -88,7 +88,7 @@ class Avif(Op):
     draws: ClassVar[type[Draw]] = AvifDraw
 
     quality_range: Annotated[Dist, Within(0, 100)]
-    speed_range: Annotated[Dist, Within(0, 10, integer=True)] = Const(6)
+    speed_range: Annotated[Dist, Within(0, 10, integer=True), HELD] = Const(6)
     subsampling: Annotated[Pick, Words("4:4:4", "4:2:2", "4:2:0")] = Pick(("4:2:0",))
 
     def draw(self, u: Draws, g: Geometry) -> AvifDraw:

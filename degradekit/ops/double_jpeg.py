@@ -11,7 +11,7 @@ import numpy as np
 
 from degradekit.dist import Dist, Integer, Pick, Within, Words
 from degradekit.errors import OpError
-from degradekit.ops.base import Draw, Op, at_frame
+from degradekit.ops.base import HELD, Draw, Op, at_frame
 from degradekit.ops.libjpeg import SUBSAMPLING, Subsampling, jpeg_round_trip
 from degradekit.rng import Draws
 from degradekit.types import FloatImage, Geometry, Series
@@ -98,8 +98,8 @@ class DoubleJpeg(Op):
 
     first_range: Annotated[Dist, Within(1, 100)]
     second_range: Annotated[Dist, Within(1, 100)]
-    offset_y_range: Annotated[Dist, Within(0, 15, integer=True)] = Integer(0, 7)
-    offset_x_range: Annotated[Dist, Within(0, 15, integer=True)] = Integer(0, 7)
+    offset_y_range: Annotated[Dist, Within(0, 15, integer=True), HELD] = Integer(0, 7)
+    offset_x_range: Annotated[Dist, Within(0, 15, integer=True), HELD] = Integer(0, 7)
     subsampling: Annotated[Pick, Words(*SUBSAMPLING)] = Pick(("4:2:0",))
 
     def draw(self, u: Draws, g: Geometry) -> DoubleJpegDraw:

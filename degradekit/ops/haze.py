@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from degradekit.dist import Const, Dist, Within
-from degradekit.ops.base import Draw, Op, at_frame
+from degradekit.ops.base import HELD, Draw, Op, at_frame
 from degradekit.ops.smooth import smooth_field
 from degradekit.rng import Draws
 from degradekit.types import FloatImage, Geometry, Series
@@ -86,7 +86,7 @@ class Haze(Op):
     transmission_range: Annotated[Dist, Within(0, 1)]
     airlight_range: Annotated[Dist, Within(0, 1)] = Const(1.0)
     unevenness_range: Annotated[Dist, Within(0, 0.5)] = Const(0.0)
-    size_range: Annotated[Dist, Within(0.02, 2)] = Const(0.3)
+    size_range: Annotated[Dist, Within(0.02, 2), HELD] = Const(0.3)
 
     def draw(self, u: Draws, g: Geometry) -> HazeDraw:
         """Choose transmission, airlight and the clouds."""

@@ -9,7 +9,7 @@ import imagecodecs
 import numpy as np
 
 from degradekit.dist import Const, Dist, Within
-from degradekit.ops.base import Draw, Op, at_frame
+from degradekit.ops.base import HELD, Draw, Op, at_frame
 from degradekit.ops.coded import through_files
 from degradekit.rng import Draws
 from degradekit.types import Array, FloatImage, Geometry, Series
@@ -80,7 +80,7 @@ class JpegXl(Op):
     draws: ClassVar[type[Draw]] = JpegXlDraw
 
     distance_range: Annotated[Dist, Within(0.05, 25)]
-    effort_range: Annotated[Dist, Within(1, 9, integer=True)] = Const(7)
+    effort_range: Annotated[Dist, Within(1, 9, integer=True), HELD] = Const(7)
 
     def draw(self, u: Draws, g: Geometry) -> JpegXlDraw:
         """Choose distance and effort."""

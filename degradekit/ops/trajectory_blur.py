@@ -12,7 +12,7 @@ import numpy as np
 from degradekit.dist import Dist, Uniform, Within
 from degradekit.fields import normal_field, uniform_field
 from degradekit.jit import kernel
-from degradekit.ops.base import Draw, Op
+from degradekit.ops.base import HELD, Draw, Op
 from degradekit.ops.convolve import convolve_frames
 from degradekit.ops.trace import trace
 from degradekit.rng import Draws
@@ -100,9 +100,9 @@ class TrajectoryBlur(Op):
 
     length_range: Annotated[Dist, Within(0, 100, hint="the length is in px")]
     anxiety_range: Annotated[Dist, Within(0, 1)]
-    inertia_range: Annotated[Dist, Within(0, 10)] = Uniform(0.0, 0.7)
-    jerk_range: Annotated[Dist, Within(0, 1)] = Uniform(0.0, 0.2)
-    tremor_range: Annotated[Dist, Within(0, 100)] = Uniform(0.0, 10.0)
+    inertia_range: Annotated[Dist, Within(0, 10), HELD] = Uniform(0.0, 0.7)
+    jerk_range: Annotated[Dist, Within(0, 1), HELD] = Uniform(0.0, 0.2)
+    tremor_range: Annotated[Dist, Within(0, 100), HELD] = Uniform(0.0, 10.0)
     over_time: Literal["hold", "iid"] = "hold"
 
     def draw(self, u: Draws, g: Geometry) -> TrajectoryBlurDraw:

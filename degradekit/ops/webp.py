@@ -9,7 +9,7 @@ import imagecodecs
 import numpy as np
 
 from degradekit.dist import Const, Dist, Within
-from degradekit.ops.base import Draw, Op, at_frame
+from degradekit.ops.base import HELD, Draw, Op, at_frame
 from degradekit.ops.coded import through_files
 from degradekit.rng import Draws
 from degradekit.types import Array, FloatImage, Geometry, Series
@@ -78,7 +78,7 @@ class Webp(Op):
     draws: ClassVar[type[Draw]] = WebpDraw
 
     quality_range: Annotated[Dist, Within(0, 100)]
-    method_range: Annotated[Dist, Within(0, 6, integer=True)] = Const(4)
+    method_range: Annotated[Dist, Within(0, 6, integer=True), HELD] = Const(4)
 
     def draw(self, u: Draws, g: Geometry) -> WebpDraw:
         """Choose quality and method."""

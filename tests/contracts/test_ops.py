@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
+from degradekit.dist import Dist
 from degradekit.graph import Step
 from degradekit.ops import DRAWS, OPS, Draw, Op
 from degradekit.plan import Plan
 from degradekit.rng import Draws, sample_key
+from degradekit.steps import Mask
 from degradekit.types import FloatImage, Geometry
 
 EXAMPLES: dict[str, list[dict[str, Any]]] = {
@@ -92,7 +96,8 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "heif": [{"quality_range": [20, 95], "subsampling": ["4:4:4", "4:2:0"]}],
     "hue": [{"turn_range": [-0.1, 0.1]}],
     "interlace": [
-        {"source": "next", "shift_range": [-3, 3], "second": ["odd", "even"], "display": ["comb", "blend", "bob"]}
+        {"source": "next", "shift_range": [-3, 3], "second": ["odd", "even"], "display": ["comb", "blend", "bob"]},
+        {"source": "shift", "shift_range": [-3, 3]},
     ],
     "jpeg": [{"quality_range": [30, 95]}, {"quality_range": 75, "subsampling": ["4:4:4", "4:2:2", "4:2:0"]}],
     "jpeg2000": [{"ratio_range": {"log_uniform": [5, 100]}}, {"psnr_range": [25, 45]}],
@@ -313,3 +318,36 @@ def test_the_json_form_of_the_ranges_parses_back(op: type[Op]) -> None:
     for ranges in EXAMPLES[op.name]:
         model = op.model_validate(ranges)
         assert op.model_validate(model.model_dump(mode="json")).model_dump(mode="json") == model.model_dump(mode="json")
+
+
+def test_a_range_moves_over_time_or_refuses_to() -> None:
+    """No range ignores ``over_time``: a clip's draw has a number for every frame, or the recipe is refused."""
+    g, names, good = Geometry(3, 40, 36, 3, target=(10, 9)), set(), set()
+    for op, ranges in (*(case.values for case in CASES), (Mask, {})):
+        for name, (low, high) in _supports(op, ranges):  # type: ignore[arg-type]
+            names.add(f"{op.name}.{name}")  # type: ignore[union-attr]
+            held = op.model_validate({**ranges, name: {"choice": [low, high]}})  # type: ignore[union-attr, dict-item]
+            moving = {**ranges, name: {"choice": [low, high], "over_time": "iid"}}  # type: ignore[dict-item]
+            try:
+                models = held, op.model_validate(moving)  # type: ignore[union-attr]
+            except ValidationError as error:
+                assert "over_time" in str(error), f"{op.name}.{name}: {error}"  # type: ignore[union-attr]
+                good.add(f"{op.name}.{name}")  # type: ignore[union-attr]
+                continue
+            before, after = (_series(model.draw(Draws(sample_key(0, "k", 0), "node"), g)) for model in models)
+            if after - before:  # in one example at least: some ranges belong to one mode of an op
+                good.add(f"{op.name}.{name}")  # type: ignore[union-attr]
+    assert names == good
+    assert len(names) > 90
+
+
+def _supports(op: type[Op], ranges: dict[str, Any]) -> list[tuple[str, tuple[float, float]]]:
+    model = op.model_validate(ranges)
+    values = {name: getattr(model, name) for name in op.model_fields}
+    supports = [(name, value.support()) for name, value in values.items() if isinstance(value, Dist)]
+    return [(name, ends) for name, ends in supports if ends != (0, 0)]  # what is switched off
+
+
+def _series(draw: Draw) -> set[str]:
+    values = {f.name: getattr(draw, f.name) for f in fields(draw)}
+    return {name for name, value in values.items() if isinstance(value, tuple) and len(value) == 3}

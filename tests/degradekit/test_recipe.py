@@ -75,6 +75,7 @@ BAD = [
     ("  a/b: {op: jpeg, quality_range: 50}", "'a/b' is no node name"),
     ("  x: {when: sharp, op: jpeg, quality_range: 50}", "'sharp' is no option"),
     ("  x: {repeat: 1.5, op: jpeg, quality_range: 50}", "degrade.x.repeat"),
+    ("  x: {repeat: {integer: [1, 2], over_time: iid}, op: jpeg, quality_range: 50}", "one number of times"),
     ("  x: {op: jpeg, quality_range: 50}\n  x: {op: jpeg, quality_range: 60}", "the key 'x' appears twice"),
     ("  x: !!python/object/apply:os.system ['true']", "a recipe is plain YAML"),
     ("  x: [", "a recipe is plain YAML"),
