@@ -1,0 +1,1 @@
+"""Training: schedules, schemes and the loop."""
