@@ -219,6 +219,7 @@ def _distributions() -> dict[str, Any]:
         "const": (number, {}),
         "uniform": (ends, {}),
         "log_uniform": (ends, {}),
+        "power_uniform": (ends, {"exponent": number}),
         "integer": (ends, {"step": {"type": "integer", "minimum": 1}}),
         "choice": (numbers, {"p": {"$ref": "#/$defs/probabilities"}}),
         "mixture": (parts, {"p": {"$ref": "#/$defs/probabilities"}}),

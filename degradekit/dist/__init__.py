@@ -6,6 +6,7 @@ A recipe may write a number as any of
 ``8``, ``25/255``, ``pi/3``                             always that value
 ``[1/255, 30/255]`` or ``{uniform: [lo, hi]}``          uniform on the closed interval
 ``{log_uniform: [100, 10000]}``                         uniform in the logarithm
+``{power_uniform: [1/8, 1], exponent: -1}``             uniform in that power; -1: 1/x, 2: variances
 ``{integer: [7, 21], step: 2}``                         uniform on 7, 9, …, 21
 ``{choice: [7, 9, 11], p: [.5, .25, .25]}``             one of the values (equal chances without ``p``)
 ``{mixture: [[.5, 1], [1, 4]], p: [.5, .5]}``           one of several distributions
@@ -28,6 +29,7 @@ from degradekit.dist.numbers import (
     Mixture,
     OverTime,
     Pick,
+    PowerUniform,
     Uniform,
     Walk,
 )
@@ -44,6 +46,7 @@ __all__ = [
     "Mixture",
     "OverTime",
     "Pick",
+    "PowerUniform",
     "Uniform",
     "Walk",
     "Within",

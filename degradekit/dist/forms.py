@@ -23,6 +23,7 @@ from degradekit.dist.numbers import (
     Mixture,
     OverTime,
     Pick,
+    PowerUniform,
     Uniform,
     Walk,
 )
@@ -107,6 +108,12 @@ def _integers(raw: Any, what: str) -> tuple[int, int]:
     return int(low), int(high)
 
 
+def _exponent(rest: Mapping[str, Any]) -> float:
+    if "exponent" not in rest:
+        raise ValueError("power_uniform needs an exponent; -1 makes 1/x uniform, 2 makes x^2 uniform")
+    return _number(rest["exponent"])
+
+
 def _over_time(raw: Any) -> OverTime:
     if raw == "hold":
         return "hold"
@@ -129,6 +136,10 @@ _FORMS: dict[str, tuple[frozenset[str], Callable[[Any, Mapping[str, Any]], Dist]
     "const": (frozenset(), lambda raw, rest: Const(_number(raw))),
     "uniform": (frozenset(), lambda raw, rest: Uniform(*_pair(raw, "uniform"))),
     "log_uniform": (frozenset(), lambda raw, rest: LogUniform(*_pair(raw, "log_uniform"))),
+    "power_uniform": (
+        frozenset({"exponent"}),
+        lambda raw, rest: PowerUniform(*_pair(raw, "power_uniform"), _exponent(rest)),
+    ),
     "integer": (
         frozenset({"step"}),
         lambda raw, rest: Integer(*_integers(raw, "integer"), int(rest.get("step", 1))),
@@ -270,6 +281,7 @@ _NUMBER_SCHEMA: dict[str, Any] = {
                 "p": {"type": "array"},
                 "step": {"type": "integer", "minimum": 1},
                 "weights": {"type": "array"},
+                "exponent": {"type": ["number", "string"]},
                 "over_time": {
                     "anyOf": [
                         {"enum": ["hold", "iid"]},

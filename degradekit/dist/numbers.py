@@ -23,6 +23,7 @@ __all__ = [
     "Mixture",
     "OverTime",
     "Pick",
+    "PowerUniform",
     "Uniform",
     "Walk",
 ]
@@ -187,6 +188,44 @@ class LogUniform(Dist):
     def to_json(self) -> Any:
         """``{log_uniform: [low, high]}``."""
         return self._with_time({"log_uniform": [self.low, self.high]})
+
+
+@dataclass(frozen=True, slots=True)
+class PowerUniform(Dist):
+    """Uniform in a power of the number, on [low, high], low > 0.
+
+    Exponent -1 makes 1/x uniform, as where a published recipe divides by a number that it draws; exponent 2 makes x^2
+    uniform, as where it draws variances.
+
+    Example:
+        >>> PowerUniform(1 / 8, 1, exponent=-1).support()
+        (0.125, 1)
+    """
+
+    low: float
+    high: float
+    exponent: float
+
+    def __post_init__(self) -> None:
+        _ordered(self.low, self.high)
+        if self.low <= 0:
+            raise ValueError(f"power_uniform needs a lower end above 0, not {self.low:g}")
+        if self.exponent == 0:
+            raise ValueError("power_uniform with the exponent 0 is no distribution; write log_uniform")
+
+    def sample(self, u: Draws, name: str, index: int = 0) -> float:
+        """Draw x with x^exponent uniform."""
+        low, high = math.pow(self.low, self.exponent), math.pow(self.high, self.exponent)
+        value = math.pow(low + (high - low) * u.uniform(name, index), 1 / self.exponent)
+        return min(max(value, self.low), self.high)
+
+    def support(self) -> tuple[float, float]:
+        """(low, high)."""
+        return self.low, self.high
+
+    def to_json(self) -> Any:
+        """``{power_uniform: [low, high], exponent: exponent}``."""
+        return self._with_time({"power_uniform": [self.low, self.high], "exponent": self.exponent})
 
 
 @dataclass(frozen=True, slots=True)

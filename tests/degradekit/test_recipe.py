@@ -131,7 +131,9 @@ def test_every_recipe_ends_at_gt_over_scale(name: str, size: tuple[int, int]) ->
     recipe = load_recipe(name)
     for i in range(50):
         plan = recipe.draw(key=f"{i}.png", geometry=Geometry(1, *size))
-        assert plan.lq_geometry.size == (size[0] // recipe.scale, size[1] // recipe.scale)
+        h, w = plan.gt_geometry.size
+        assert sorted((h, w)) == sorted(size)
+        assert plan.lq_geometry.size == (h // recipe.scale, w // recipe.scale)
         a, b, c, d, e, f = plan.alignment
         np.testing.assert_allclose((a, e, c, f), [recipe.scale] * 2 + [(recipe.scale - 1) / 2] * 2, atol=1e-9)
         assert b == d == 0

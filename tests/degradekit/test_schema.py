@@ -95,6 +95,7 @@ NUMBERS: list[Any] = [
     {"const": 1},
     {"uniform": [0.2, 3]},
     {"log_uniform": [0.2, "pi"]},
+    {"power_uniform": [0.2, "8**0.5"], "exponent": 2},
     {"choice": [1, "2/3"], "p": [0.5, "1/2"]},
     {"mixture": [[0.2, 1], 2, {"log_uniform": [1, 2]}], "p": [0.5, 0.3, 0.2]},
     {"histogram": [0.1, 1, 2], "weights": [1, 3]},
