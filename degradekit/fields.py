@@ -30,6 +30,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from degradekit.jit import inline, kernel
+from degradekit.philox import block_words
 from degradekit.types import FloatImage
 
 __all__ = [
@@ -55,13 +56,6 @@ BLOCKS = 256
 """Philox blocks made at once; two scratch buffers of this size stay in the L1 cache."""
 CHUNK = 4 * BLOCKS
 """Elements made at once."""
-
-_MULTIPLIER_0 = np.uint64(0xD2511F53)
-_MULTIPLIER_1 = np.uint64(0xCD9E8D57)
-_WEYL_0 = np.uint64(0x9E3779B9)
-_WEYL_1 = np.uint64(0xBB67AE85)
-_LOW = np.uint64(0xFFFFFFFF)
-_32 = np.uint64(32)
 
 # Minimax polynomials (Remez), lowest degree first, before rounding to float32:
 # ln(1 + t) / t on [sqrt(1/2) - 1, sqrt(2) - 1], relative error 1.7e-7;
@@ -200,19 +194,7 @@ def fill_words(name: FieldName, block: int | np.uint64, words: WordArray) -> Non
     """
     key, stream = name
     for i in range(BLOCKS):
-        # 64-bit lanes hold 32-bit words: the vector multiplier reads the lower and writes both halves.
-        index = np.uint64(block) + np.uint64(i)
-        c0, c1, c2, c3 = index & _LOW, index >> _32, stream & _LOW, stream >> _32
-        k0, k1 = key & _LOW, key >> _32
-        for _ in range(10):
-            even = _MULTIPLIER_0 * c0
-            odd = _MULTIPLIER_1 * c2
-            c0 = (odd >> _32 ^ c1 ^ k0) & _LOW
-            c1 = odd & _LOW
-            c2 = (even >> _32 ^ c3 ^ k1) & _LOW
-            c3 = even & _LOW
-            k0 = (k0 + _WEYL_0) & _LOW
-            k1 = (k1 + _WEYL_1) & _LOW
+        c0, c1, c2, c3 = block_words(key, stream, np.uint64(block) + np.uint64(i))
         words[0, i] = np.uint32(c0)
         words[1, i] = np.uint32(c1)
         words[2, i] = np.uint32(c2)

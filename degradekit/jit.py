@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar, cast
 
 import numba
 
-__all__ = ["inline", "kernel"]
+__all__ = ["inline", "kernel", "scalar"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,3 +29,12 @@ def inline(function: Callable[P, R]) -> Callable[P, R]:
         function
     )
     return cast(Callable[P, R], compiled)
+
+
+def scalar(signature: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Compile a function of numbers for one signature: a Python int is then what the signature says it is."""
+
+    def compile_it(function: Callable[P, R]) -> Callable[P, R]:
+        return cast(Callable[P, R], numba.njit(signature, cache=True, error_model="numpy")(function))
+
+    return compile_it

@@ -7,14 +7,15 @@ SC 2011):
     counter (128 bit) = [block index (64 bit) | blake2b(node path + "." + parameter) (64 bit)]
 
 A number therefore depends on nothing but the seed, the sample and the name of the decision: adding an op, a
-source image or a worker moves no other draw. Scalars are drawn here, in plain integers; whole planes of noise
-with the same words are in :mod:`degradekit.fields`.
+source image or a worker moves no other draw. Scalars are drawn here; whole planes of noise with the same words are
+in :mod:`degradekit.fields`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 
 __all__ = ["Draws", "hash64", "philox4x32", "sample_key"]
@@ -39,20 +40,17 @@ def philox4x32(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tupl
         ['6627e8d5', 'e169c58d', 'bc57ac4c', '9b00dbd8']
     """
     c0, c1, c2, c3 = counter
-    for k0, k1 in _round_keys(*key):
+    k0, k1 = key
+    for _ in range(10):
         even = 0xD2511F53 * c0
         odd = 0xCD9E8D57 * c2
         c0 = odd >> 32 ^ c1 ^ k0
-        c1 = odd & 0xFFFFFFFF
+        c1 = odd & _MASK
         c2 = even >> 32 ^ c3 ^ k1
-        c3 = even & 0xFFFFFFFF
+        c3 = even & _MASK
+        k0 = (k0 + 0x9E3779B9) & _MASK
+        k1 = (k1 + 0xBB67AE85) & _MASK
     return c0, c1, c2, c3
-
-
-@lru_cache(maxsize=64)
-def _round_keys(k0: int, k1: int) -> tuple[tuple[int, int], ...]:
-    # Cached because the ~40 draws of a sample share a key: 1.5 of 8 us a draw.
-    return tuple(((k0 + i * 0x9E3779B9) & _MASK, (k1 + i * 0xBB67AE85) & _MASK) for i in range(10))
 
 
 def hash64(text: str) -> int:
@@ -87,6 +85,14 @@ def sample_key(seed: int, key: str, variant: int | None) -> int:
 def _stream(path: str, name: str) -> int:
     # Cached because the decisions of a recipe are the same for every sample: 1.2 of 8 us a draw.
     return hash64(f"{path}.{name}")
+
+
+@cache
+def _compiled() -> Callable[[int, int, int], int]:
+    # Loaded with the first number: who only hashes names, as a reader of datasets does, needs no compiler.
+    from degradekit.philox import first_words
+
+    return first_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +136,4 @@ class Draws:
         return f"{self.key:016x}{_stream(self.path, name):016x}"
 
     def _word64(self, name: str, index: int) -> int:
-        stream = _stream(self.path, name)
-        counter = (index & _MASK, index >> 32, stream & _MASK, stream >> 32)
-        low, high, _, _ = philox4x32(counter, (self.key & _MASK, self.key >> 32))
-        return high << 32 | low
+        return _compiled()(self.key, _stream(self.path, name), index)
