@@ -16,10 +16,10 @@ from degradekit.graph import Blend, Chain, Children, Maybe, Node, OneOf, Repeat,
 from degradekit.ops import OPS, Draw
 from degradekit.steps import Mask
 
-__all__ = ["Problems", "parse_chain", "read_yaml"]
+__all__ = ["MODIFIERS", "Problems", "nearest", "parse_chain", "read_yaml"]
 
 _KINDS = ("op", "blend", "chain", "one_of", "shuffle")
-_MODIFIERS = ("p", "repeat", "when")
+MODIFIERS = ("p", "repeat", "when")
 _FORBIDDEN = set("/:[].#\"' ")
 _TOLERANCE = 1e-6
 
@@ -27,10 +27,16 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Problems:
-    """Everything that is wrong with one recipe, so that one run of the linter is enough."""
+    """Everything that is wrong with one recipe, so that one run of the linter is enough.
 
-    def __init__(self, where: str) -> None:
+    Args:
+        where: What to call the recipe in errors.
+        folder: Its folder, which the paths in it are relative to.
+    """
+
+    def __init__(self, where: str, folder: str = "") -> None:
         self.where = where
+        self.folder = folder
         self.found: list[str] = []
 
     def add(self, path: str, sentence: str) -> None:
@@ -42,18 +48,18 @@ class Problems:
         known = tuple(known)
         for key in raw:
             if key not in known:
-                self.add(path, f"unknown {what} {key!r}{_nearest(str(key), known)}")
+                self.add(path, f"unknown {what} {key!r}{nearest(str(key), known)}")
 
     def model(self, path: str, model: type[M], raw: Any) -> M | None:
         """Validate a pydantic model; on failure note each problem and return None."""
         try:
-            return model.model_validate(raw)
+            return model.model_validate(raw, context={"folder": self.folder})
         except ValidationError as error:
             for item in error.errors():
                 at = ".".join(str(part) for part in item["loc"] if not str(part).startswith("function-"))
                 message = item["msg"].removeprefix("Value error, ")
                 if item["type"] == "extra_forbidden":
-                    message = f"unknown parameter{_nearest(at, tuple(model.model_fields))}"
+                    message = f"unknown parameter{nearest(at, tuple(model.model_fields))}"
                 elif item["type"] == "missing":
                     message = "this parameter is required"
                 shown = "" if item["type"] in ("extra_forbidden", "missing") else f" (the value is {item['input']!r})"
@@ -145,7 +151,7 @@ def _node(raw: Mapping[str, Any], at: str, options: Mapping[str, bool], problems
     if kind == "op":
         node = _op(raw, at, problems)
     else:
-        problems.unknown(at, raw, (kind, *_MODIFIERS, *(["before"] if kind == "shuffle" else [])))
+        problems.unknown(at, raw, (kind, *MODIFIERS, *(["before"] if kind == "shuffle" else [])))
         node = _COMBINATORS[kind](body, at, options, problems)
         if isinstance(node, Shuffle) and "before" in raw:
             node = _before(node, raw["before"], body, at, problems)
@@ -161,9 +167,9 @@ def _op(raw: Mapping[str, Any], at: str, problems: Problems) -> Node | None:
     known = {op.name: op for op in OPS}
     name = str(raw["op"])
     if name not in known:
-        problems.add(at, f"unknown op {name!r}{_nearest(name, tuple(known))}")
+        problems.add(at, f"unknown op {name!r}{nearest(name, tuple(known))}")
         return None
-    ranges = {key: value for key, value in raw.items() if key not in ("op", *_MODIFIERS)}
+    ranges = {key: value for key, value in raw.items() if key not in ("op", *MODIFIERS)}
     return problems.model(at, known[name], ranges)
 
 
@@ -255,12 +261,13 @@ def _switched_on(when: Any, at: str, options: Mapping[str, bool], problems: Prob
     negated = words[:1] == ["not"]
     name = words[-1] if len(words) == 1 + negated else ""
     if name not in options:
-        problems.add(f"{at}.when", f"{when!r} is no option or 'not' and an option{_nearest(name, tuple(options))}")
+        problems.add(f"{at}.when", f"{when!r} is no option or 'not' and an option{nearest(name, tuple(options))}")
         return False
     return options[name] != negated
 
 
-def _nearest(word: str, known: tuple[str, ...]) -> str:
+def nearest(word: str, known: tuple[str, ...]) -> str:
+    """End of a sentence about an unknown word: the nearest known one, or all of them."""
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     if near:
         return f"; did you mean {near[0]!r}?"

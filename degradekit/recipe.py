@@ -19,7 +19,8 @@
 A node is ``op: name`` with its ranges, or one of ``chain:``, ``one_of:``, ``shuffle:``, ``blend:`` with named children;
 it may carry ``p`` (the probability that it happens; inside ``one_of``, that it is chosen), ``repeat`` (how many times)
 and ``when`` (an option's name, or ``not`` and its name). ``before: [[a, b]]`` beside ``shuffle:`` keeps a ahead of b.
-``blend: {mask: {shape: ellipse}, blur: {op: ...}}`` lets its children act on a part of the picture.
+``blend: {mask: {shape: ellipse}, blur: {op: ...}}`` lets its children act on a part of the picture. A recipe can also
+say how it differs from another one, see :mod:`degradekit.extends`.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ import numpy as np
 
 from degradekit.canonical import canonical_json
 from degradekit.errors import RecipeError
+from degradekit.extends import EXTENSION_FIELDS, Found, resolve_extends, to_yaml
 from degradekit.graph import Blend, Chain, Maybe, Node, OneOf, Repeat, Shuffle, resolve
-from degradekit.nodes import Problems, parse_chain, read_yaml
+from degradekit.nodes import Problems, nearest, parse_chain, read_yaml
 from degradekit.ops.base import Op
 from degradekit.plan import Plan, column_types
 from degradekit.rng import Draws, sample_key
@@ -71,7 +73,8 @@ class Recipe:
         options: The switches, as they were set.
         seed: Keys every draw.
         per_image: Random crops for each image where that is not the file's own number.
-        text: The file's text, stored in datasets.
+        text: The file's text, stored in datasets; what it comes to where the file extends another one.
+        folder: Where the file is; paths in it are relative to this.
     """
 
     name: str
@@ -83,6 +86,7 @@ class Recipe:
     seed: int = 0
     per_image: int | None = None
     text: str = ""
+    folder: str = ""
 
     @cached_property
     def digest(self) -> str:
@@ -243,7 +247,8 @@ def load_recipe(source: str | Path, *, seed: int = 0, per_image: int | None = No
         raise RecipeError(
             f"cannot read the recipe {source}: {reason}; shipped recipes are {', '.join(shipped)}"
         ) from error
-    return parse_recipe(text, where=str(path), seed=seed, options=options, per_image=per_image)
+    folder = str(path.absolute().parent)
+    return parse_recipe(text, where=str(path), seed=seed, options=options, per_image=per_image, folder=folder)
 
 
 def parse_recipe(
@@ -253,6 +258,7 @@ def parse_recipe(
     seed: int = 0,
     options: Mapping[str, bool] | None = None,
     per_image: int | None = None,
+    folder: str = "",
 ) -> Recipe:
     """Check the text of a recipe; see :func:`load_recipe`.
 
@@ -262,10 +268,16 @@ def parse_recipe(
         seed: Keys every draw.
         options: Switches to set.
         per_image: Random crops for each image.
+        folder: What paths in the text are relative to; empty for the working directory.
     """
     raw = read_yaml(text, where)
-    problems = Problems(where)
-    problems.unknown("", raw, _FIELDS)
+    problems = Problems(where, folder)
+    problems.unknown("", raw, _FIELDS if "extends" not in raw else (*_FIELDS, *EXTENSION_FIELDS))
+    if "extends" in raw:
+        problems.raise_any()
+        comment = f"what comes out of {Path(where).name}, which extends {raw['extends']}"
+        raw = resolve_extends(raw, where=where, folder=Path(folder), find=_find, seen=(Path(where).resolve(),))
+        text = to_yaml(raw, comment)
     scale = raw.get("scale")
     if not isinstance(scale, int) or isinstance(scale, bool) or not 1 <= scale <= 16:
         problems.add("scale", f"{scale!r} is no scale; write a whole number from 1 to 16")
@@ -279,9 +291,23 @@ def parse_recipe(
     problems.raise_any()
     assert extract is not None
     name = str(raw.get("name") or Path(where).stem)
-    recipe = Recipe(name, scale, extract, target, degrade, switches, seed, per_image, text)
+    recipe = Recipe(name, scale, extract, target, degrade, switches, seed, per_image, text, folder)
     probe(recipe, PROBES)
     return recipe
+
+
+def _find(name: str, folder: Path) -> Found:
+    """The recipe that ``extends`` means."""
+    shipped = recipe_names()
+    path = shipped.get(name, folder / name)
+    try:
+        return Found(path, path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        raise RecipeError(
+            f"extends: cannot read {path}: {reason}; {name!r} is neither a path from there nor a shipped recipe"
+            f"{nearest(name, tuple(shipped))}"
+        ) from error
 
 
 def probe(recipe: Recipe, count: int) -> list[Plan]:
@@ -314,7 +340,7 @@ def _extract(raw: Any, per_image: int | None) -> Any:
 def _to_json(node: Node) -> Any:
     match node:
         case Op():
-            ranges = node.model_dump(mode="json", exclude_defaults=False)
+            ranges = node.model_dump(mode="json", context={"digest": True})
             return {"op": node.name, "version": node.draws.version, "ranges": ranges}
         case Blend(mask=mask, child=child):
             return {"blend": _to_json(mask), "node": _to_json(child)}

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from degradekit.dist import Within
+from degradekit.extends import EXTENSION_FIELDS
 from degradekit.ops import OPS
 from degradekit.ops.base import Op
 from degradekit.source.clip import Clip
@@ -35,7 +36,7 @@ def recipe_schema() -> dict[str, Any]:
 
     Example:
         >>> schema = recipe_schema()
-        >>> schema["required"], schema["properties"]["scale"]["maximum"]
+        >>> schema["else"]["required"], schema["properties"]["scale"]["maximum"]
         (['scale', 'degrade'], 16)
     """
     kinds = [f"op.{op.name}" for op in OPS] + ["blend", "chain", "one_of", "shuffle"]
@@ -59,9 +60,14 @@ def recipe_schema() -> dict[str, Any]:
                     "minProperties": 1,
                     "description": "Steps from the stored GT to LQ, in the order written.",
                 },
+                **_extension(),
             },
-            required=["scale", "degrade"],
+            required=[],
         ),
+        "if": {"required": ["extends"]},
+        "then": {},
+        "else": {"required": ["scale", "degrade"]},
+        "dependentRequired": {field: ["extends"] for field in EXTENSION_FIELDS[1:]},
         "$defs": {
             "extract": _extract(),
             "nodes": {
@@ -102,6 +108,31 @@ def arguments(model: type[BaseModel]) -> dict[str, str]:
         elif name:
             found[name] = f"{found[name]} {line.strip()}".strip()
     return found
+
+
+def _extension() -> dict[str, Any]:
+    """What a recipe may say that extends another one."""
+    path = {"pattern": r"^(target|degrade)\.[^.]+"}
+    new = {"type": "object", "propertyNames": path, "additionalProperties": {"$ref": "#/$defs/nodes"}}
+    return {
+        "extends": {
+            "type": "string",
+            "description": "The recipe that this one changes: a shipped one's name, or a path.",
+        },
+        "change": {
+            "type": "object",
+            "propertyNames": path,
+            "description": "By path, what nodes and parameters are instead: `degrade.blur1.sigma_x_range: [0.2, 2]`; "
+            "`*` stands for every child.",
+        },
+        "before": {**new, "description": "New nodes, by the path of the node that they come before."},
+        "after": {**new, "description": "New nodes, by the path of the node that they come after."},
+        "remove": {
+            "type": "array",
+            "items": {"type": "string", **path},
+            "description": "Paths of nodes and parameters to leave out.",
+        },
+    }
 
 
 def _op(op: type[Op]) -> dict[str, Any]:
