@@ -57,6 +57,8 @@ class BuildSpec:
         format: Name in ``shards.FORMATS``.
         codec: Name in ``codecs.CODECS``.
         canary: What :func:`canary` gives in the process that planned the build.
+        folder: What paths in the recipe are relative to.
+        digest: Fingerprint of the recipe in the process that planned the build.
     """
 
     recipe_text: str
@@ -69,6 +71,8 @@ class BuildSpec:
     format: str
     codec: str
     canary: str
+    folder: str
+    digest: str
 
     def recipe(self) -> Recipe:
         """The recipe, checked again: cheap, and a worker trusts nothing that was pickled."""
@@ -78,6 +82,7 @@ class BuildSpec:
             seed=self.seed,
             options=dict(self.options),
             per_image=self.per_image,
+            folder=self.folder,
         )
 
 
@@ -327,11 +332,16 @@ def trusted_recipe(spec: BuildSpec) -> Recipe:
     """Recipe of a spec, parsed once a worker process, after the process has proved itself by the canary.
 
     Raises:
-        ShardError: This machine computes other pixels than the one that planned the build.
+        ShardError: This machine computes other pixels than the one that planned the build, or reads another pool.
     """
     cv2.setNumThreads(1)
     _keep_freed_memory()
     recipe = spec.recipe()
+    if recipe.digest != spec.digest:
+        raise ShardError(
+            f"the recipe {spec.recipe_name} has the digest {recipe.digest} here and {spec.digest} where the build was "
+            "planned: let a pool that it names hold the same on every node, and do not change it during a build"
+        )
     here = canary(recipe)
     if spec.canary != here:
         raise ShardError(

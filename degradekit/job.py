@@ -218,6 +218,8 @@ def plan_build(
         format=format,
         codec=codec,
         canary=canary(recipe),
+        folder=recipe.folder,
+        digest=recipe.digest,
     )
     ignored = dict(listing.ignored)
     return BuildPlan(spec, recipe, images, ends, gts, shard_size, _source_digest(listing.images), ignored)

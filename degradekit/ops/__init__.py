@@ -33,11 +33,13 @@ from degradekit.ops.jpeg import Jpeg
 from degradekit.ops.jpeg2000 import Jpeg2000
 from degradekit.ops.jpeg_tables import JpegTables
 from degradekit.ops.jpegxl import JpegXl
+from degradekit.ops.kernel_pool import KernelPool
 from degradekit.ops.levels import Levels
 from degradekit.ops.matrix_error import MatrixError
 from degradekit.ops.median_blur import MedianBlur
 from degradekit.ops.moire import Moire
 from degradekit.ops.motion_blur import MotionBlur
+from degradekit.ops.noise_patches import NoisePatches
 from degradekit.ops.oversharpen import Oversharpen
 from degradekit.ops.palette import Palette
 from degradekit.ops.perlin_noise import PerlinNoise
@@ -96,11 +98,13 @@ OPS: tuple[type[Op], ...] = (
     Jpeg2000,
     JpegTables,
     JpegXl,
+    KernelPool,
     Levels,
     MatrixError,
     MedianBlur,
     Moire,
     MotionBlur,
+    NoisePatches,
     Oversharpen,
     Palette,
     PerlinNoise,

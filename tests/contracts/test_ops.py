@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from degradekit.rng import Draws, sample_key
 from degradekit.steps import Mask
 from degradekit.types import FloatImage, Geometry
 
+GOLDEN = Path(__file__).parents[1] / "golden"
 EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "avif": [{"quality_range": [20, 95], "speed_range": 9, "subsampling": ["4:4:4", "4:2:0"]}],
     "box_blur": [{"width_x_range": [1, 7]}, {"width_x_range": [1, 7], "width_y_range": [1, 7]}],
@@ -103,6 +105,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "jpeg2000": [{"ratio_range": {"log_uniform": [5, 100]}}, {"psnr_range": [25, 45]}],
     "jpeg_tables": [{"luma": [20] * 64, "chroma": [[40] * 8] * 8, "quality_range": {"integer": [30, 80]}}],
     "jpegxl": [{"distance_range": [0.5, 15], "effort_range": 3}],
+    "kernel_pool": [{"kernels": str(GOLDEN / "kernel_pool.npz")}],
     "levels": [{"black_range": [0, 0.2], "white_range": [0.8, 1], "out_black_range": [0, 0.1]}],
     "matrix_error": [{"written": ["bt601", "bt709"], "read": ["bt601", "bt709"]}],
     "median_blur": [{"size_range": {"choice": [1, 3, 7]}}],
@@ -118,6 +121,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"length_range": [0, 9], "angle_range": ["-pi", "pi"]},
         {"length_range": {"uniform": [0, 9], "over_time": "iid"}, "angle_range": 1},
     ],
+    "noise_patches": [{"patches": str(GOLDEN / "noise_patches.npz"), "strength_range": [0.5, 2]}],
     "oversharpen": [
         {"sigma_range": [0.5, 2], "amount_range": [1, 4], "threshold_range": [0, "4/255"], "space": ["rgb", "luma"]}
     ],
@@ -189,6 +193,7 @@ FILTERS = (
     "disc_blur",
     "gaussian_blur",
     "generalized_blur",
+    "kernel_pool",
     "motion_blur",
     "plateau_blur",
     "sinc",
