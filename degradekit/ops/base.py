@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from typing import Any, ClassVar, Self, get_type_hints
 
@@ -65,13 +65,14 @@ class Draw(ABC):
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
-        """Rebuild a draw from :meth:`to_json`.
+        """Rebuild a draw from :meth:`to_json`; a parameter with a default may be absent, as in older plans.
 
         Raises:
             OpError: A parameter is missing or unknown.
         """
         known = {f.name for f in fields(cls)}
-        if set(values) != known:
+        needed = {f.name for f in fields(cls) if f.default is MISSING}
+        if not needed <= set(values) <= known:
             raise OpError(
                 f"a {cls.name} step has parameters {sorted(values)}; version {cls.version} has {sorted(known)}"
             )

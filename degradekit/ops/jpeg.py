@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Annotated, ClassVar, cast
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Literal, cast
 
 import numpy as np
+from pydantic import Field
 
 from degradekit.dist import Dist, Pick, Within, Words
 from degradekit.errors import OpError
@@ -25,12 +26,14 @@ class JpegDraw(Draw):
     Args:
         quality: libjpeg quality, whole numbers 1..100, for the clip or for each frame.
         subsampling: ``4:4:4``, ``4:2:2`` or ``4:2:0``.
+        swapped: Red is encoded as blue and blue as red.
     """
 
     name: ClassVar[str] = "jpeg"
 
     quality: Series
     subsampling: str
+    swapped: bool = False
 
     def apply(self, x: FloatImage) -> FloatImage:
         """Clip, round to 8 bits, compress and decompress every frame.
@@ -40,6 +43,10 @@ class JpegDraw(Draw):
         """
         if x.shape[3] not in (1, 3):
             raise OpError(f"jpeg: encodes RGB or grey, the clip has {x.shape[3]} channels; convert it before this step")
+        if self.swapped:
+            return np.ascontiguousarray(
+                replace(self, swapped=False).apply(np.ascontiguousarray(x[..., ::-1]))[..., ::-1]
+            )
         subsampling = cast(Subsampling, self.subsampling)
         frames = [jpeg_round_trip(frame, int(at_frame(self.quality, t)), subsampling) for t, frame in enumerate(x)]
         return frames[0][np.newaxis] if len(frames) == 1 else np.stack(frames)
@@ -57,6 +64,9 @@ class Jpeg(Op):
             knows whole numbers only; ``{integer: [30, 95]}`` gives both ends their full chance.
         subsampling: Chroma resolution: ``4:4:4`` (as luma), ``4:2:2`` (half as wide), ``4:2:0`` (half as wide and
             high, what nearly all software writes), or a choice among them; nothing to a grey clip.
+        compat: Faults of other software to reproduce. ``swapped_channels: true`` encodes red as blue and blue as red,
+            as mmagic's training configurations do: red then loses the detail that blue should. Real-ESRGAN's own JPEG,
+            with all its faults, is the op ``diffjpeg``.
 
     Shape: ``[T, H, W, C] -> [T, H, W, C]``, C = 1 or 3; every frame is a file of its own.
 
@@ -82,12 +92,13 @@ class Jpeg(Op):
 
     quality_range: Annotated[Dist, Within(1, 100)]
     subsampling: Annotated[Pick, Words(*SUBSAMPLING)] = Pick(("4:2:0",))
+    compat: dict[Literal["swapped_channels"], bool] = Field(default_factory=dict)
 
     def draw(self, u: Draws, g: Geometry) -> JpegDraw:
         """Choose quality and subsampling."""
         quality = self.quality_range.draw(u, "quality", g.t)
         whole = tuple(map(_whole, quality)) if isinstance(quality, tuple) else _whole(quality)
-        return JpegDraw(whole, self.subsampling.draw(u, "subsampling"))
+        return JpegDraw(whole, self.subsampling.draw(u, "subsampling"), self.compat.get("swapped_channels", False))
 
 
 def _whole(quality: float) -> int:

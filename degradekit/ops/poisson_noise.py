@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from degradekit.dist import Const, Dist, Expression, LogUniform, Pick, Within, Words
 from degradekit.errors import OpError
@@ -19,15 +19,19 @@ from degradekit.types import FloatImage, Geometry, Series
 
 __all__ = ["PoissonNoise", "PoissonNoiseDraw", "content_peak"]
 
+FORMS = ("levels", "content", "photons")
+LEVELS = 256
+"""Distinct levels of an 8-bit photograph, and the mean count at white that goes with them."""
+
 
 @dataclass(frozen=True, slots=True)
 class PoissonNoiseDraw(Draw):
     """Noise of one determined strength; the noise itself is regenerated from ``field``.
 
     Args:
-        form: ``content`` or ``photons``.
+        form: ``levels``, ``content``, ``photons``, or ``content_bytes`` for ``content`` with its fault ``byte_range``.
         scale: Factor on the noise, for the clip or for each frame.
-        photons: Mean count at white, for the clip or for each frame; 0 for ``content``, where the pixels decide.
+        photons: Mean count at white, for the clip or for each frame; 0 for the other forms.
         grey: One plane, made from the luma, is added to the three channels.
         field: Name of the Poisson field.
     """
@@ -56,13 +60,26 @@ class PoissonNoiseDraw(Draw):
         name = split_field(self.field)
         spread = 3 if self.grey else 1
         elements = h * w * c // spread
-        content = self.form == "content"
+        by_level = self.form in ("levels", "content")
         for i in range(t):
-            peak = content_peak(frames[i], spread) if content else at_frame(self.photons, i)
-            table = level_table(int(peak)) if content else alias_table()
+            peak = self._peak(frames[i], spread, i)
+            table = level_table(int(peak)) if by_level else alias_table()
             strength = np.float32(peak), np.float32(at_frame(self.scale, i))
-            _add(name, i * elements, content, strength, table, spread, frames[i], out[i].reshape(-1))
+            _add(name, i * elements, by_level, strength, table, spread, frames[i], out[i].reshape(-1))
         return out
+
+    def _peak(self, frame: FloatImage, spread: int, t: int) -> float:
+        """Mean count at white of frame ``t``."""
+        match self.form:
+            case "levels":
+                return LEVELS
+            case "content":
+                return content_peak(frame, spread)
+            case "content_bytes":
+                return 255 * content_peak(frame, spread)
+            case "photons":
+                return at_frame(self.photons, t)
+        raise OpError(f"poisson_noise: the form {self.form!r} is unknown; this build has {', '.join(FORMS)}")
 
 
 class PoissonNoise(Op):
@@ -70,22 +87,25 @@ class PoissonNoise(Op):
 
     With v the picture cut to [0, 1] and N the mean count at white, the noise is Poisson(v N) / N - v: without bias
     before the clip, of standard deviation sqrt(v / N). ``photons`` draws N and uses v as it is: every pixel has a
-    rate of its own, nothing is rounded. ``content`` is what BasicSR does: v is rounded to 8 bit, and N is
-    2^ceil(log2 K) for K distinct levels in the picture, so photographs get N = 256 and flat pictures more noise.
+    rate of its own, nothing is rounded. ``levels`` rounds v to 8 bit and takes N = 256, which is what BasicSR's noise
+    is on photographs. ``content`` is what BasicSR's code does on any picture: N is 2^ceil(log2 K) for K distinct
+    levels, so that a photograph gets 256, a drawing of 16 colours 16 times the variance, and a flat crop 256 times.
 
     Args:
-        form: ``content``, ``photons`` or a choice among them.
+        form: ``levels``, ``content``, ``photons`` or a choice among them.
         scale_range: Factor on the noise, 0 or more; 1 is Poisson, larger is noisier.
         photons_range: Mean count at white, 1 to 10^6, for ``photons``; larger is cleaner (10^4: 2.5 levels at white).
         grey_probability: Chance that one plane, made from the BT.601 luma, is added to all channels; needs RGB.
+        compat: Faults of other software to reproduce. ``byte_range: true`` with form ``content``: N is 255 times as
+            large, as in mmagic 1.x, whose pictures lie in 0..255 while N stayed, so that the noise is 16 times weaker.
 
     Shape: ``[T, H, W, C] -> [T, H, W, C]``; every frame has noise and, for ``content``, N of its own.
 
     Range: float32 sRGB in [0, 1]; saturates.
 
     Source: Wang, Xie, Dong, Shan, "Real-ESRGAN", 2021, arXiv:2107.10833, appendix A, and BasicSR's
-    ``generate_poisson_noise_pt`` (``content``); Zhang, Liang, Van Gool, Timofte, 2021, arXiv:2103.14006, section 3.3
-    (``photons``, drawn log-uniformly on [10^2, 10^4]; differs in not rounding the picture to 8 bit).
+    ``generate_poisson_noise_pt`` (``levels``, ``content``); Zhang, Liang, Van Gool, Timofte, 2021, arXiv:2103.14006,
+    section 3.3 (``photons``, drawn log-uniformly on [10^2, 10^4]; differs in not rounding the picture to 8 bit).
 
     Example:
         >>> from degradekit.rng import Draws, sample_key
@@ -102,16 +122,23 @@ class PoissonNoise(Op):
     name: ClassVar[str] = "poisson_noise"
     draws: ClassVar[type[Draw]] = PoissonNoiseDraw
 
-    form: Annotated[Pick, Words("content", "photons")] = Pick(("content",))
+    form: Annotated[Pick, Words(*FORMS)] = Pick(("levels",))
     scale_range: Annotated[Dist, Within(0, hint="scale multiplies the noise: 0 or more")] = Const(1.0)
     photons_range: Annotated[Dist, Within(1, 1e6, hint="photons is the mean count at white")] = LogUniform(1e2, 1e4)
     grey_probability: Annotated[Expression, Field(ge=0, le=1)] = 0.0
+    compat: dict[Literal["byte_range"], bool] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _faults_belong_to_content(self) -> Self:
+        if self.compat.get("byte_range") and self.form.words != ("content",):
+            raise ValueError("compat: byte_range is a fault of form content; write form: content")
+        return self
 
     def draw(self, u: Draws, g: Geometry) -> PoissonNoiseDraw:
         """Choose the form, the strength and whether the noise is grey."""
         form = self.form.draw(u, "form")
         return PoissonNoiseDraw(
-            form=form,
+            form="content_bytes" if self.compat.get("byte_range") else form,
             scale=self.scale_range.draw(u, "scale", g.t),
             photons=self.photons_range.draw(u, "photons", g.t) if form == "photons" else 0.0,
             grey=u.uniform("grey") < self.grey_probability,
@@ -154,7 +181,7 @@ def content_peak(x: FloatImage, spread: int) -> int:
 def _add(
     name: FieldName,
     first: int,
-    content: bool,
+    by_level: bool,
     strength: tuple[np.float32, np.float32],
     table: WordArray,
     spread: int,
@@ -173,7 +200,7 @@ def _add(
         block = (first + start) // 4
         low, high = max(start, 0), min(start + CHUNK, x.size // spread)
         part = slice(low - start, high - start)
-        if content:
+        if by_level:
             _levels(x[spread * low : spread * high], spread, signal[part])
             fill_flat_words(name, block, words, flat)
             fill_level_counts(flat, signal, peak, table, entries, noise)

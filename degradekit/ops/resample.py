@@ -83,7 +83,9 @@ _SHAPES = {
 _REPEAT, _MIRROR, _OMIT = range(3)
 
 
-def resize(x: FloatImage, h: int, w: int, *, mode: Mode, antialias: bool = False) -> FloatImage:
+def resize(
+    x: FloatImage, h: int, w: int, *, mode: Mode, antialias: bool = False, step: float | None = None
+) -> FloatImage:
     """Resample every frame to ``h`` x ``w`` pixels.
 
     Args:
@@ -92,10 +94,12 @@ def resize(x: FloatImage, h: int, w: int, *, mode: Mode, antialias: bool = False
         w: New width in px.
         mode: See the table of this module.
         antialias: Widen the weights by the factor of shrinking; fewer aliases, more blur.
+        step: Input pixels from one output pixel to the next, on both axes, from the top left corner; what fits the
+            sizes unless given. ``nearest`` and ``area`` take no notice.
 
     Returns:
-        float32 ``[T, h, w, C]``, ``x`` itself when the size stays. Weights that can be negative (the bicubic ones,
-        ``mitchell`` and both Lanczos) overshoot at edges; nothing is clipped.
+        float32 ``[T, h, w, C]``, ``x`` itself when the size stays and no step is given. Weights that can be negative
+        (the bicubic ones, ``mitchell`` and both Lanczos) overshoot at edges; nothing is clipped.
 
     Example:
         >>> ramp = np.arange(8, dtype=np.float32).reshape(1, 1, 8, 1)
@@ -105,10 +109,10 @@ def resize(x: FloatImage, h: int, w: int, *, mode: Mode, antialias: bool = False
         [1.5, 5.5]
     """
     t, height, width, c = x.shape
-    if (h, w) == (height, width):
+    if (h, w) == (height, width) and step is None:
         return x
-    first_y, weights_y = axis_weights(height, h, mode, antialias=antialias)
-    first_x, weights_x = axis_weights(width, w, mode, antialias=antialias)
+    first_y, weights_y = axis_weights(height, h, mode, antialias=antialias, step=step)
+    first_x, weights_x = axis_weights(width, w, mode, antialias=antialias, step=step)
     out = np.empty((t, h, w, c), np.float32)
     for frame, target in zip(x, out, strict=True):
         _resample(frame.reshape(height, width * c), first_y, weights_y, first_x, weights_x, c, target.reshape(h, w * c))

@@ -29,6 +29,7 @@ class ResizeDraw(Draw):
         mode: Weights, see :mod:`degradekit.ops.resample`.
         antialias: Whether they widen when shrinking.
         linear_light: Whether light is averaged, or encoded samples.
+        step: Input pixels from one output pixel to the next where that is not what fits the sizes, else 0.
     """
 
     name: ClassVar[str] = "resize"
@@ -38,21 +39,22 @@ class ResizeDraw(Draw):
     mode: str
     antialias: bool
     linear_light: bool = False
+    step: float = 0.0
 
     def apply(self, x: FloatImage) -> FloatImage:
         """Resample every frame; ``x`` itself when it has the size already."""
-        mode = cast(Mode, self.mode)
-        if not self.linear_light or x.shape[1:3] == (self.h, self.w):
-            return resize(x, self.h, self.w, mode=mode, antialias=self.antialias)
-        return encoded(resize(linear(x), self.h, self.w, mode=mode, antialias=self.antialias))
+        mode, step = cast(Mode, self.mode), self.step or None
+        if not self.linear_light or (x.shape[1:3] == (self.h, self.w) and step is None):
+            return resize(x, self.h, self.w, mode=mode, antialias=self.antialias, step=step)
+        return encoded(resize(linear(x), self.h, self.w, mode=mode, antialias=self.antialias, step=step))
 
     def out_geometry(self, g: Geometry) -> Geometry:
         """The new size."""
         return g.resized(self.h, self.w)
 
     def grid(self, g: Geometry) -> Affine:
-        """Pixel centres: x_in = (x + 1/2) W / w - 1/2, and likewise y."""
-        across, down = g.w / self.w, g.h / self.h
+        """Pixel centres: x_in = (x + 1/2) W / w - 1/2, and likewise y; with a step, that instead of W / w."""
+        across, down = (self.step, self.step) if self.step else (g.w / self.w, g.h / self.h)
         return (across, 0.0, (across - 1) / 2, 0.0, down, (down - 1) / 2)
 
 
@@ -75,6 +77,10 @@ class Resize(Op):
             have nothing to widen, ``matlab_bicubic`` always widens.
         linear_light: Average light instead of encoded samples, as lenses and careful software do: fine bright detail
             on a dark ground stays brighter when it shrinks.
+        compat: Faults of other software to reproduce. ``drift: true`` samples at multiples of 1 / factor instead of
+            what fits the rounded sizes, as torch's ``interpolate`` does that is given the factor: the picture moves
+            away from its place, more so towards the bottom right. ``nearest``, ``area`` and ``matlab_bicubic`` have no
+            such fault.
 
     Shape: ``[T, H, W, C] -> [T, h, w, C]``; a clip has one size.
 
@@ -115,6 +121,7 @@ class Resize(Op):
     size: _Side | tuple[_Side, _Side] | None = None
     antialias: bool = False
     linear_light: bool = False
+    compat: dict[Literal["drift"], bool] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -122,14 +129,20 @@ class Resize(Op):
             raise ValueError("a resize needs either factor_range or size")
         if self.factor_range is not None and self.factor_range.over_time != "hold":
             raise ValueError("factor_range: a clip has one size; remove over_time")
+        if self.compat.get("drift") and self.factor_range is None:
+            raise ValueError("compat: drift comes from a factor; write factor_range instead of size")
         return self
 
     def draw(self, u: Draws, g: Geometry) -> ResizeDraw:
         """Choose the size and the mode."""
+        mode, step = self.mode.draw(u, "mode"), 0.0
         if self.factor_range is None:
             h, w = self.size if isinstance(self.size, tuple) else (cast(int, self.size),) * 2
         else:
             factor = self.factor_range.sample(u, "factor")
             sides = {"current": g.size, "source": g.source, "target": g.target}[self.relative_to]
             h, w = (max(1, int(side * factor + 1e-6)) for side in sides)
-        return ResizeDraw(h, w, self.mode.draw(u, "mode"), self.antialias, self.linear_light)
+            if self.compat.get("drift") and mode not in ("nearest", "area", "matlab_bicubic"):
+                step = g.h / (factor * sides[0])
+                step *= (step * h, step * w) != g.size  # where the sizes come out whole there is no drift
+        return ResizeDraw(h, w, mode, self.antialias, self.linear_light, step)

@@ -140,6 +140,8 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "plateau_blur": [{"size_range": 11, "sigma_x_range": [0.5, 3], "beta_range": [1, 2]}],
     "poisson_noise": [
         {"form": "content", "scale_range": [0.05, 3], "grey_probability": 0.4},
+        {"scale_range": [0.05, 3]},
+        {"form": "content", "compat": {"byte_range": True}},
         {"form": "photons", "photons_range": {"log_uniform": [100, 10000]}},
     ],
     "quantise": [
@@ -151,6 +153,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"relative_to": "current", "factor_range": [0.3, 1.5], "mode": ["area", "bilinear", "bicubic"]},
         {"relative_to": "target", "factor_range": 1, "mode": ["nearest", "lanczos", "matlab_bicubic"]},
         {"relative_to": "source", "factor_range": [0.3, 1.1], "mode": ["mitchell", "b_spline"], "linear_light": True},
+        {"factor_range": [0.3, 1.5], "mode": ["bilinear", "bicubic"], "compat": {"drift": True}},
     ],
     "salt_pepper": [{"salt_range": [0, 0.05], "pepper_range": [0, 0.05], "per": ["pixel", "channel"]}],
     "saturation": [{"factor_range": [0, 1.5]}],

@@ -72,3 +72,14 @@ def test_ranges_outside_the_standard_are_refused(ranges: dict[str, Any]) -> None
 def test_other_channel_counts_are_refused() -> None:
     with pytest.raises(OpError, match="4 channels"):
         JpegDraw(50, "4:2:0").apply(np.zeros((1, 8, 8, 4), np.float32))
+
+
+def test_swapped_channels_lose_red_for_blue() -> None:
+    draw = drawn({"quality_range": 50, "compat": {"swapped_channels": True}}, 0)
+    assert draw.swapped and not drawn({"quality_range": 50}, 0).swapped
+    x = np.random.default_rng(2).random((1, 64, 64, 3), np.float32)
+    red, _, blue = np.abs(JpegDraw(50, "4:2:0").apply(x) - x).mean(axis=(0, 1, 2))
+    swapped = draw.apply(x)
+    swapped_red, _, swapped_blue = np.abs(swapped - x).mean(axis=(0, 1, 2))
+    assert red < 0.9 * blue and swapped_blue < 0.9 * swapped_red
+    np.testing.assert_array_equal(swapped, JpegDraw(50, "4:2:0").apply(x[..., ::-1].copy())[..., ::-1])

@@ -229,3 +229,38 @@ def test_numbers_may_follow_the_frames():
 def test_impossible_ranges_are_refused(ranges):
     with pytest.raises(ValidationError):
         PoissonNoise.model_validate(ranges)
+
+
+@pytest.mark.parametrize(
+    ("distinct", "levels", "content"),
+    [(256, 11.3, 11.3), (100, 11.3, 16.0), (16, 11.3, 45.2), (2, 11.3, 127.8), (1, 11.3, 180.7)],
+)
+def test_few_levels_do_not_make_noise_unless_asked_for(distinct, levels, content):
+    """Standard deviation at mid-grey in 8-bit levels: the code of BasicSR destroys drawings and flat crops."""
+    x = np.full((1, 200, 200, 3), 128 / 255, np.float32)
+    others = np.setdiff1d(np.arange(256), [128])[: distinct - 1]
+    x.reshape(-1)[: len(others)] = others / np.float32(255)
+    for form, want in (("levels", levels), ("content", content)):
+        noise = (make(form=form, scale=0.1).apply(x) - x)[:, 1:] / 0.1
+        assert abs(255 * noise.std() / want - 1) < 0.02
+        assert abs(noise.mean()) < 4 * noise.std() / noise.size**0.5 + 1e-4
+
+
+def test_levels_are_content_on_a_photograph_bit_for_bit():
+    x = np.random.default_rng(1).random((2, 64, 64, 3), np.float32)
+    for grey in (False, True):
+        a, b = make(form="levels", grey=grey).apply(x), make(form="content", grey=grey).apply(x)
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_byte_range_of_mmagic_makes_the_noise_sixteen_times_weaker():
+    x = np.random.default_rng(1).uniform(127.5, 128.5, (1, 200, 200, 3)).astype(np.float32) / np.float32(255)
+    x.reshape(-1)[:256] = np.arange(256) / np.float32(255)
+    op = PoissonNoise.model_validate({"form": "content", "compat": {"byte_range": True}})
+    draw = op.draw(Draws(sample_key(0, "cat.png", 0), "noise"), Geometry(1, 200, 200))
+    assert draw.form == "content_bytes"
+    weak, true = (255 * (d.apply(x) - x)[:, 1:].std() for d in (draw, make()))
+    assert abs(weak - 0.71) < 0.01 and abs(true - 11.3) < 0.1
+    assert abs(true / weak / 255**0.5 - 1) < 0.02
+    with pytest.raises(ValidationError, match="byte_range is a fault of form content"):
+        PoissonNoise.model_validate({"form": "levels", "compat": {"byte_range": True}})
