@@ -86,15 +86,16 @@ def describe_alignment(grid: Affine) -> str:
 
 
 def describe_record(record: Record) -> list[str]:
-    """A stored pair in words: where it comes from, how it is stored, and its plan step by step."""
-    plan = Plan.from_json(record.plan)
+    """A stored pair in words: where it comes from, how it is stored, and its plan, if it has one, step by step."""
+    plan = Plan.from_json(record.plan) if record.plan else None
     facts = _source_facts(record.meta)
     images = [
         (name, f"{_shape(image.shape)} {image.dtype}, {len(image.data) / 1000:.1f} kB {image.codec}")
         for name, image in (("GT", record.gt), ("LQ", record.lq))
     ]
-    rows = [*facts, *images, ("alignment", describe_alignment(plan.alignment))]
-    return [f"{record.key}, variant {record.variant}", *align(rows), *describe_plan(plan)]
+    grid = [("alignment", describe_alignment(plan.alignment))] if plan else []
+    steps = describe_plan(plan) if plan else ["imported: no plan says how the LQ was made"]
+    return [f"{record.key}, variant {record.variant}", *align([*facts, *images, *grid]), *steps]
 
 
 def record_json(record: Record) -> dict[str, Any]:
@@ -109,9 +110,9 @@ def record_json(record: Record) -> dict[str, Any]:
         "variant": record.variant,
         "meta": record.meta,
         **images,
-        "alignment": Plan.from_json(record.plan).alignment,
+        "alignment": Plan.from_json(record.plan).alignment if record.plan else None,
         "columns": record.columns,
-        "plan": json.loads(record.plan),
+        "plan": json.loads(record.plan) if record.plan else None,
     }
 
 

@@ -20,7 +20,7 @@ from degradekit.shards.dataset import Dataset
 from degradekit.shards.manifest import environment
 from degradekit.types import Array, Geometry, Record
 
-__all__ = ["Difference", "Replay", "changed_facts", "compare", "replay"]
+__all__ = ["Difference", "Replay", "changed_facts", "compare", "replay", "stored_recipe"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +97,12 @@ def replay(
 
     Raises:
         ShardError: A shard cannot be read.
-        DegradekitError: There is no such key or variant.
+        DegradekitError: There is no such key or variant, or the dataset was imported and has no plans.
     """
+    if not dataset.info["recipe"]:
+        raise DegradekitError(f"{dataset.store.uri} was imported, so it has no plans to replay")
     cv2.setNumThreads(1)
-    recipe = _stored_recipe(dataset)
+    recipe = stored_recipe(dataset)
     differences: list[Difference] = []
     equal = 0
     for record in _records(dataset, sample=sample, key=key, variant=variant, seed=seed):
@@ -151,7 +153,7 @@ def _records(dataset: Dataset, *, sample: int, key: str | None, variant: int | N
     return islice(records, sample) if key is None else records
 
 
-def _stored_recipe(dataset: Dataset) -> Recipe | None:
+def stored_recipe(dataset: Dataset) -> Recipe | None:
     """The recipe that the dataset was built from, or None where it cannot be had as it was."""
     info = dataset.info
     try:

@@ -71,19 +71,19 @@ def contact_sheet(dataset: Dataset, count: int = 12) -> Image.Image:
     if not cells:
         raise ShardError(f"{dataset.store.uri} has no pair to show; see quarantine.jsonl for the reasons")
     counts = info["counts"]
-    name = read_yaml(info["recipe"], "the stored recipe").get("name", "recipe")
+    recipe = read_yaml(info["recipe"], "the stored recipe") if info["recipe"] else {"name": "imported pairs"}
     variants = f", {info['variants']} LQs for each GT" if info["variants"] > 1 else ""
     failed = f", {counts['tombstones']} pairs not made" if counts["tombstones"] else ""
     facts = (
         f"{PurePosixPath(dataset.store.uri).name}: {counts['ok']} pairs{variants}{failed}, scale {dataset.scale}, "
         f"seed {info['seed']}, recipe {info['recipe_digest'][:12]}, dataset {dataset.id}"
     )
-    return render(str(name), facts, cells)
+    return render(str(recipe.get("name", "recipe")), facts, cells)
 
 
 def cell_of(record: Record, scale: int) -> Cell:
     """Decode a pair and cut the middle of it: GT pixel by pixel, LQ enlarged by whole pixels to the same size."""
-    plan = Plan.from_json(record.plan)
+    plan = Plan.from_json(record.plan) if record.plan else None
     gt, lq = _frame(codecs.decode(record.gt)), _frame(codecs.decode(record.lq))
     h, w = lq.shape[:2]
     side = max(1, TILE // scale)
@@ -98,7 +98,7 @@ def cell_of(record: Record, scale: int) -> Cell:
         gt=_enlarge(gt, zoom),
         lq=_enlarge(lq, zoom * scale),
         labels=(f"GT {h * scale}x{w * scale}{cut}{larger}", f"LQ {h}x{w}, enlarged x{zoom * scale}"),
-        steps=tuple(caption(step) for step in unfold(plan.target + plan.degrade)),
+        steps=tuple(caption(step) for step in unfold(plan.target + plan.degrade)) if plan else (("", ["no plan"]),),
     )
 
 

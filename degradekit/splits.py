@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -20,7 +21,17 @@ from degradekit.rng import hash64
 from degradekit.shards.dataset import Dataset
 from degradekit.types import Record
 
-__all__ = ["RATIOS", "Ratios", "check_ratios", "leaks", "parse_ratios", "source_of", "split_indices", "split_of"]
+__all__ = [
+    "RATIOS",
+    "Leak",
+    "Ratios",
+    "check_ratios",
+    "leaks",
+    "parse_ratios",
+    "source_of",
+    "split_indices",
+    "split_of",
+]
 
 Ratios: TypeAlias = Mapping[str, float]
 """Share of the sources by name of the split, in their order; they add up to 1."""
@@ -127,17 +138,34 @@ def split_indices(dataset: Dataset, ratios: Ratios = RATIOS, *, seed: int = 0) -
     return {name: np.flatnonzero(codes == number) for name, number in code.items()}
 
 
-def leaks(dataset: Dataset, ratios: Ratios = RATIOS, *, seed: int = 0) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """Two sources of one content in two splits.
+
+    Args:
+        source: The later one.
+        split: The split it is in.
+        twin: The one that came first.
+        twin_split: The split that one is in.
+    """
+
+    source: str
+    split: str
+    twin: str
+    twin_split: str
+
+    def __str__(self) -> str:
+        return f"{self.source} ({self.split}) has the same content as {self.twin} ({self.twin_split})"
+
+
+def leaks(dataset: Dataset, ratios: Ratios = RATIOS, *, seed: int = 0) -> list[Leak]:
     """Sources with one content that are in two splits, found by the hash that a build records of every source.
 
     Crops of one source cannot be torn apart, because the split is decided by its name. A file that occurs twice under
-    two names can.
-
-    Returns:
-        One sentence for each pair of such sources; empty where there is none.
+    two names can: leave the later one out, which every ``Leak`` names.
     """
     check_ratios(ratios)
-    return _leaks(_contents(dataset), ratios, seed)
+    return list(dict.fromkeys(_leaks(_contents(dataset), ratios, seed)))
 
 
 def _contents(dataset: Dataset) -> Iterator[tuple[str, str]]:
@@ -153,12 +181,10 @@ def _contents(dataset: Dataset) -> Iterator[tuple[str, str]]:
                     before = pair
 
 
-def _leaks(contents: Iterable[tuple[str, str]], ratios: Ratios, seed: int) -> list[str]:
+def _leaks(contents: Iterable[tuple[str, str]], ratios: Ratios, seed: int) -> Iterator[Leak]:
     first: dict[str, str] = {}
-    found = []
     for source, content in contents:
         twin = first.setdefault(content, source)
         here, there = _place(source, ratios, seed), _place(twin, ratios, seed)
         if here != there:
-            found.append(f"{source} ({here}) has the same content as {twin} ({there}): remove one of the two")
-    return found
+            yield Leak(source, here, twin, there)

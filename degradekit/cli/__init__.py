@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from degradekit.cli import build, doctor, inspect, preview, recipe, replay, sheet, verify
+from degradekit.cli import build, doctor, export, import_, inspect, preview, recipe, replay, sheet, verify
 from degradekit.errors import DegradekitError, ShardError
 
 __all__ = ["VERBS", "main", "make_parser"]
@@ -22,6 +22,8 @@ VERBS = {
     "replay": replay,
     "inspect": inspect,
     "sheet": sheet,
+    "export": export,
+    "import": import_,
     "preview": preview,
     "recipe": recipe,
     "doctor": doctor,

@@ -81,7 +81,8 @@ def _save(record: Record, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name, image in (("gt", record.gt), ("lq", record.lq)):
             _save_png(image, folder / name)
-        (folder / "plan.json").write_text(record.plan + "\n", encoding="utf-8")
+        if record.plan:
+            (folder / "plan.json").write_text(record.plan + "\n", encoding="utf-8")
     except OSError as error:
         raise DegradekitError(f"--save {folder}: {error.strerror}; choose a folder that can be written") from error
 
