@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from degradekit.recipe import Pair, Recipe, load_recipe, parse_recipe, recipe_names
     from degradekit.shards.dataset import Dataset, open_dataset
     from degradekit.shards.verify import verify_dataset
+    from degradekit.stream import PairStream
     from degradekit.types import Geometry
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Geometry",
     "OpError",
     "Pair",
+    "PairStream",
     "Plan",
     "Recipe",
     "RecipeError",
@@ -50,6 +52,7 @@ _HOMES = {
     "Dataset": "degradekit.shards.dataset",
     "Geometry": "degradekit.types",
     "Pair": "degradekit.recipe",
+    "PairStream": "degradekit.stream",
     "Plan": "degradekit.plan",
     "Recipe": "degradekit.recipe",
     "load_recipe": "degradekit.recipe",

@@ -1,0 +1,141 @@
+"""Making batches: pairs are read in order by one thread and decoded side by side into arrays made for them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from degradekit.apply import to_float
+from degradekit.errors import ShardError, StreamError
+from degradekit.stream.course import Drawn
+from degradekit.stream.fetch import Fetched, Lost, Outcome
+from degradekit.stream.order import Ints
+from degradekit.stream.pairs import Pairs, Reader
+from degradekit.stream.pixels import Augment, View, place, views
+from degradekit.types import Array, EncodedImage
+
+__all__ = ["Batch", "Maker", "OnCorrupt"]
+
+Batch: TypeAlias = dict[str, Any]
+"""One batch; see :class:`degradekit.stream.PairStream`."""
+
+OnCorrupt: TypeAlias = Literal["raise", "skip"]
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Turns positions into batches in one process.
+
+    Args:
+        pairs: The datasets of the stream.
+        readers: A reader for each.
+        augment: What is done to both images of a pair.
+        roles: Which images: ``gt``, ``lq``.
+        columns: Typed columns to give beside them; ``plan`` for the plan's JSON.
+        dtype: ``stored``, or ``float32`` in [0, 1].
+        on_corrupt: What to do with a pair that cannot be had.
+        seed: Keys the views.
+        pool: Threads that decode; None decodes in this one.
+    """
+
+    pairs: tuple[Pairs, ...]
+    readers: tuple[Reader, ...]
+    augment: Augment
+    roles: tuple[str, ...]
+    columns: tuple[str, ...]
+    dtype: Literal["stored", "float32"]
+    on_corrupt: OnCorrupt
+    seed: int
+    pool: Executor | None
+
+    def make(self, epoch: int, positions: Ints, drawn: Drawn) -> Batch:
+        """Make one batch.
+
+        Raises:
+            StreamError: A pair cannot be had and ``on_corrupt`` is ``raise``, none can, or their sizes differ.
+        """
+        began = time.perf_counter()
+        parts, indices = drawn.part.tolist(), drawn.indices.tolist()
+        got: list[Outcome] = [self.readers[part].fetch(index) for part, index in zip(parts, indices, strict=True)]
+        read = time.perf_counter()
+        images = self._decode(got, parts, views(self.augment, positions, seed=self.seed, epoch=epoch))
+        lost = [
+            {"key": pair.key, "index": indices[at], "dataset": self.pairs[parts[at]].uri, "reason": pair.reason}
+            for at, pair in enumerate(got)
+            if isinstance(pair, Lost)
+        ]
+        if lost and (self.on_corrupt == "raise" or len(lost) == len(got)):
+            raise StreamError(_complaint(lost, len(got)))
+        good = [pair for pair in got if isinstance(pair, Fetched)]
+        kept = slice(None) if not lost else [at for at, pair in enumerate(got) if isinstance(pair, Fetched)]
+        batch: Batch = {role: array[kept] for role, array in images.items()}
+        batch |= {
+            "key": [pair.key for pair in good],
+            "index": drawn.indices[kept],
+            "variant": np.array([pair.variant for pair in good], np.int64),
+            "part": drawn.part[kept],
+            "position": positions[kept],
+            "epoch": epoch,
+        }
+        for name in self.columns:
+            batch[name] = [pair.plan if name == "plan" else pair.columns.get(name) for pair in good]
+        batch["lost"] = lost
+        batch["seconds"] = (read - began, time.perf_counter() - read)
+        return batch
+
+    def _decode(self, got: list[Outcome], parts: Sequence[int], seen: Sequence[View]) -> dict[str, Array]:
+        """Decode into one array for each role; a pair that fails becomes ``Lost`` and its slots keep what was there."""
+        first = next((at for at, pair in enumerate(got) if isinstance(pair, Fetched)), None)
+        if first is None:
+            return {}
+        images = {role: self._slots(got[first], role, parts[first], seen[first], len(got)) for role in self.roles}
+
+        def fill(at: int) -> None:
+            pair = got[at]
+            if isinstance(pair, Lost):
+                return
+            try:
+                for role, array in images.items():
+                    side, unit = self._sides(role, parts[at])
+                    place(_image(pair, role), array[at], seen[at], self.augment, side=side, unit=unit)
+            except ShardError as error:
+                got[at] = Lost(pair.key, str(error))
+
+        for _ in (self.pool.map if self.pool else map)(fill, range(len(got))):
+            pass
+        if self.augment.clip is None:
+            images = {role: array[:, 0] if array.shape[1] == 1 else array for role, array in images.items()}
+        return {role: to_float(array) if self.dtype == "float32" else array for role, array in images.items()}
+
+    def _slots(self, pair: Outcome, role: str, part: int, view: View, count: int) -> Array:
+        """An empty array for a batch, of the size that the first pair's image will have."""
+        assert isinstance(pair, Fetched)
+        image = _image(pair, role)
+        t, h, w, c = image.shape
+        side, _ = self._sides(role, part)
+        h, w = (side, side) if side else (w, h) if view.turns % 2 else (h, w)
+        return np.empty((count, self.augment.clip or t, h, w, c), image.dtype)
+
+    def _sides(self, role: str, part: int) -> tuple[int, int]:
+        """Side of the crop in pixels of an image, and its pixels for one of the LQ."""
+        scale, crop = self.pairs[part].scale, self.augment.crop or 0
+        return (crop, scale) if role == "gt" else (crop // scale, 1)
+
+
+def _image(pair: Fetched, role: str) -> EncodedImage:
+    image = pair.gt if role == "gt" else pair.lq
+    assert image is not None
+    return image
+
+
+def _complaint(lost: Sequence[dict[str, Any]], count: int) -> str:
+    one = lost[0]
+    what = f"{one['dataset']}: sample {one['key']!r} (index {one['index']}) cannot be had: {one['reason']}"
+    if len(lost) == count > 1:
+        return f"a whole batch of {count} is lost; the first: {what}"
+    return f"{what} Rebuild it, leave it out with skip=[{one['key']!r}], or count and go on with on_corrupt='skip'."

@@ -1,0 +1,149 @@
+"""From stored bytes to arrays of a batch: decoded in place, cut, mirrored and turned as position and seed say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, cast
+
+import imagecodecs
+import numpy as np
+
+from degradekit import codecs
+from degradekit.errors import ShardError, StreamError
+from degradekit.stream.order import Ints, words
+from degradekit.types import Array, EncodedImage
+
+__all__ = ["Augment", "View", "decode_into", "place", "views"]
+
+
+@dataclass(frozen=True, slots=True)
+class Augment:
+    """What is done to both images of a pair alike.
+
+    Args:
+        crop: Side of a random square of the GT in px, a multiple of the scale; None takes the whole image.
+        flip: Mirror left and right with probability 1/2.
+        rotate: Turn by 0, 90, 180 or 270 degrees, each as likely; the image or crop must be square.
+        clip: Consecutive frames from a random start; None takes all.
+    """
+
+    crop: int | None = None
+    flip: bool = False
+    rotate: bool = False
+    clip: int | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether every pair is taken as it is stored."""
+        return self.crop is None and self.clip is None and not self.flip and not self.rotate
+
+
+class View(NamedTuple):
+    """The random numbers of one pair: fractions in [0, 1) of the room there is, and what is mirrored and turned."""
+
+    y: float
+    x: float
+    t: float
+    flip: bool
+    turns: int
+
+
+AS_STORED = View(0.0, 0.0, 0.0, False, 0)
+
+
+def views(augment: Augment, positions: Ints, *, seed: int, epoch: int) -> list[View]:
+    """The view of the pair at each position of an epoch; decided by (seed, epoch, position) and nothing else."""
+    if augment.idle:
+        return [AS_STORED] * len(positions)
+    where = [words(positions, f"{seed}:{epoch}:{name}") >> np.uint64(11) for name in ("crop.y", "crop.x", "clip.t")]
+    y, x, t = ((word * 2.0**-53).tolist() for word in where)
+    mirror = words(positions, f"{seed}:{epoch}:mirror")
+    flips = (mirror & np.uint64(augment.flip)).astype(bool).tolist()
+    turns = (mirror >> np.uint64(1) & np.uint64(3 * augment.rotate)).tolist()
+    return [View(*row) for row in zip(y, x, t, flips, turns, strict=True)]
+
+
+def place(image: EncodedImage, out: Array | None, view: View, augment: Augment, *, side: int, unit: int) -> Array:
+    """Decode an image and lay what its view shows of it into a slot of a batch.
+
+    Args:
+        image: As stored.
+        out: The slot, ``[T, H, W, C]``; None makes one.
+        view: From :func:`views`.
+        augment: What the view is of.
+        side: Side of the crop in px of this image; 0 takes the whole.
+        unit: Pixels of this image for one of the LQ: the scale for a GT, 1 for an LQ. A crop begins at a multiple.
+
+    Raises:
+        ShardError: The bytes cannot be decoded.
+        StreamError: The image is smaller than the crop or the clip, or of another shape than the slot.
+    """
+    if augment.idle and (out is None or (out.shape == image.shape and out.dtype == image.dtype)):
+        out = np.empty(image.shape, image.dtype) if out is None else out
+        decode_into(image, out)
+        return out
+    shown = _show(codecs.decode(image), view, augment, side, unit)
+    if out is None:
+        return np.ascontiguousarray(shown)
+    if out.shape != shown.shape or out.dtype != shown.dtype:
+        raise StreamError(
+            f"a batch of images of {out.shape} {out.dtype} meets one of {shown.shape} {shown.dtype}: "
+            "give crop= (of clips also clip=) so that all have one size, or batch_size=1."
+        )
+    np.copyto(out, shown)
+    return out
+
+
+def _show(clip: Array, view: View, augment: Augment, side: int, unit: int) -> Array:
+    t, h, w, _ = clip.shape
+    if augment.clip is not None:
+        if t < augment.clip:
+            raise StreamError(f"clip={augment.clip} is longer than a stored clip of {t} frames; give {t} or less.")
+        first = int(view.t * (t - augment.clip + 1))
+        clip = clip[first : first + augment.clip]
+    if side:
+        if min(h, w) < side:
+            raise StreamError(f"a crop of {side} px is larger than a stored image of {h}x{w} px; give a smaller crop.")
+        y, x = (
+            int(at * ((room - side) // unit + 1)) * unit for at, room in ((view.y, h), (view.x, w))
+        )  # both images of a pair draw from as many places
+        clip = clip[:, y : y + side, x : x + side]
+    if view.flip:
+        clip = clip[:, :, ::-1]
+    return np.rot90(clip, view.turns, axes=(1, 2)) if view.turns else clip
+
+
+def decode_into(image: EncodedImage, out: Array) -> None:
+    """Decode into an array of the recorded shape and dtype, without a copy where the codec can.
+
+    Raises:
+        ShardError: The bytes cannot be decoded, or decode to another shape or dtype than was recorded.
+    """
+    direct = _DIRECT.get(image.codec)
+    if direct is None or not out.flags.c_contiguous:
+        np.copyto(out, codecs.decode(image))
+        return
+    t, h, w, c = image.shape
+    try:
+        direct(cast(bytes, image.data), out.reshape((t * h, w) if c == 1 else (t * h, w, c)))
+    except (ValueError, RuntimeError, OSError, MemoryError) as error:
+        raise ShardError(f"a {image.codec} value of {len(image.data)} bytes cannot be decoded: {error}.") from error
+
+
+def _lz4_into(data: bytes, out: Array) -> None:
+    if len(imagecodecs.lz4_decode(data, out=out.reshape(-1).view(np.uint8).data)) != out.nbytes:
+        raise ValueError(f"it has not the {out.nbytes} bytes of its shape")
+
+
+def _raw_into(data: bytes, out: Array) -> None:
+    np.copyto(out, np.frombuffer(data, out.dtype.newbyteorder("<")).reshape(out.shape))
+
+
+_DIRECT: dict[str, Callable[[bytes, Array], object]] = {
+    "qoi": lambda data, out: imagecodecs.qoi_decode(data, out=out),
+    "png": lambda data, out: imagecodecs.png_decode(data, out=out),
+    "raw+lz4": _lz4_into,
+    "raw": _raw_into,
+}
+"""Codecs that decode into an array that is there; a wrong shape is an error of theirs."""

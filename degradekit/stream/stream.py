@@ -1,0 +1,318 @@
+"""PairStream: pairs of one or several datasets in a keyed order, in batches, from any position on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, TypeVar
+
+import numpy as np
+
+from degradekit.errors import StreamError
+from degradekit.shards.dataset import Dataset
+from degradekit.stream.batch import Batch, Maker, OnCorrupt
+from degradekit.stream.course import Course, Drawn, Part, cuts, spans
+from degradekit.stream.order import Ints
+from degradekit.stream.pairs import Pairs
+from degradekit.stream.pixels import Augment
+from degradekit.stream.places import open_pairs
+from degradekit.stream.select import Variants
+
+__all__ = ["PairStream"]
+
+T = TypeVar("T")
+Place: TypeAlias = "str | Path | Dataset | PairStream"
+VERSION = 1
+CHUNK = 16
+"""Batches whose pairs are computed at a time: 70 us for one batch alone, 8 us each in such a chunk."""
+
+
+class PairStream:
+    """Pairs of one or several datasets as batches of arrays, in an order that seed, epoch and position decide.
+
+    It is iterated epoch by epoch: ``for batch in stream`` gives what is left of the present epoch, and the next loop
+    the next epoch. A batch is a dict:
+
+    - ``lq``, ``gt``: arrays ``[N, H, W, C]``, of clips ``[N, T, H, W, C]``, uint8 or uint16 as stored, RGB;
+    - ``key``, ``index``, ``variant``, ``part``: the pairs' names, indices in their dataset, and which dataset it is;
+    - ``position``, ``epoch``: where in the order they stand;
+    - one list for each of ``columns``, with None where a step did not run;
+    - ``lost``: the pairs of this batch that could not be had (``on_corrupt="skip"``), ``seconds``: reading, decoding;
+    - ``next``: where the order goes on after this global batch.
+
+    Args:
+        data: Folder or URI of a dataset, an open ``Dataset``, another stream, or a list of these to be mixed.
+        remote: URI of a dataset whose shards are kept in ``local`` as they are needed.
+        local: Folder of the dataset; with ``remote``, the cache.
+        split: Subfolder of both.
+        source: Folder (glob, list, URI) of GT images that become pairs on the way, by ``recipe``.
+        recipe: Name, path or ``Recipe`` for ``source``.
+        batch_size: Pairs of a batch on one rank.
+        shuffle: False keeps the stored order.
+        shuffle_seed: Keys order and augmentation.
+        shuffle_block_size: Pairs that are mixed at a time; None mixes all pairs of a local dataset with all, and
+            sixteen shards of a remote one.
+        epoch_size: Pairs of an epoch; None is one pass over everything.
+        drop_last: Leave out the pairs of an epoch that fill no global batch.
+        predownload: Pairs ahead of the present one whose shards are being downloaded.
+        cache_limit: Bytes that the cache may take (``"100gb"`` or a number); None knows no limit.
+        validate: Verify the hash of what is downloaded and the checksum of every image.
+        where: Filter on the recorded parameters, or epoch -> filter for a curriculum; see ``stream.where``.
+        variants: ``all``, or ``rotate``: one LQ of each GT in an epoch, the next in the next.
+        weights: Proportions of the datasets, or epoch -> proportions; None takes each pair once in an epoch.
+        crop: Side of a random GT crop in px.
+        flip: Mirror half of the pairs.
+        rotate: Turn pairs by quarters.
+        clip: Consecutive frames from each clip.
+        columns: Typed columns to give with each batch (``"deg.jpeg1.quality"``); ``"plan"`` gives the plan's JSON.
+        roles: Which images to read.
+        dtype: ``stored``, or ``float32`` in [0, 1].
+        lq: ``stored``, or ``plan``: made again from GT and plan, bit for bit.
+        on_corrupt: ``raise``, or ``skip``: the pair is counted and named in ``lost``, and its batch is shorter by it.
+        skip: Keys to leave out; all others keep their order and move up.
+        rank: Which of ``world_size`` equal shares of every batch is ours; None takes ``RANK`` and ``WORLD_SIZE``.
+        world_size: Number of ranks.
+        threads: Threads that decode; 0 decodes in the calling one.
+
+    Raises:
+        ShardError: There is no dataset.
+        StreamError: An argument does not fit the dataset or another argument.
+
+    Example:
+        >>> import tempfile
+        >>> from degradekit.job import plan_build, run_build
+        >>> from degradekit.progress import Progress
+        >>> from degradekit.recipe import load_recipe
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> plan = plan_build(load_recipe("bicubic"), source="sample", out=folder.name, limit=5)
+        >>> summary = run_build(plan, Progress(None), executor="inline")
+        >>> stream = PairStream(folder.name, batch_size=2, crop=64, flip=True)
+        >>> [batch["lq"].shape for batch in stream]
+        [(2, 16, 16, 3), (2, 16, 16, 3), (1, 16, 16, 3)]
+        >>> stream.epoch, stream.state_dict()["position"]
+        (1, 0)
+        >>> folder.cleanup()
+    """
+
+    def __init__(  # noqa: PLR0913 - one name for each thing that training scripts set
+        self,
+        data: Place | Sequence[Place] | None = None,
+        *,
+        remote: str | None = None,
+        local: str | Path | None = None,
+        split: str | None = None,
+        source: str | None = None,
+        recipe: Any = None,
+        batch_size: int = 16,
+        shuffle: bool = True,
+        shuffle_seed: int = 0,
+        shuffle_block_size: int | None = None,
+        epoch_size: int | None = None,
+        drop_last: bool = False,
+        predownload: int | None = None,
+        cache_limit: int | str | None = None,
+        validate: bool = True,
+        where: str | Mapping[int, str | None] | None = None,
+        variants: Variants = "all",
+        weights: Sequence[float] | Mapping[int, Sequence[float] | None] | None = None,
+        crop: int | None = None,
+        flip: bool = False,
+        rotate: bool = False,
+        clip: int | None = None,
+        columns: Sequence[str] = (),
+        roles: Sequence[str] = ("lq", "gt"),
+        dtype: Literal["stored", "float32"] = "stored",
+        lq: Literal["stored", "plan"] = "stored",
+        on_corrupt: OnCorrupt = "raise",
+        skip: Sequence[str] = (),
+        rank: int | None = None,
+        world_size: int | None = None,
+        threads: int = 0,
+    ) -> None:
+        schedule = dict(where) if isinstance(where, Mapping) else {0: where}
+
+        def part(place: Any) -> tuple[Part, ...]:
+            if isinstance(place, PairStream):
+                return place._course.parts
+            pairs = open_pairs(
+                place, remote=remote, local=local, split=split, source=source, recipe=recipe,
+                virtual=lq == "plan", variants=variants, cache_limit=cache_limit, validate=validate,
+                block=shuffle_block_size,
+            )  # fmt: skip
+            return (Part(pairs, schedule, variants),)
+
+        places = list(data) if isinstance(data, list | tuple) else [data]
+        parts = tuple(made for place in places for made in part(place))
+        proportions = dict(weights) if isinstance(weights, Mapping) else {0: weights}
+        self._course = Course(parts, proportions, shuffle_seed, shuffle, shuffle_block_size, epoch_size)
+        self._augment = Augment(crop, flip, rotate, clip)
+        self.batch_size, self.drop_last, self.threads = batch_size, drop_last, threads
+        self._validate, self._dtype, self._on_corrupt = validate, dtype, on_corrupt
+        self._columns, self._roles = tuple(columns), tuple(roles)
+        self._predownload = predownload
+        self.rank = int(os.environ.get("RANK", "0")) if rank is None else rank
+        self.world_size = int(os.environ.get("WORLD_SIZE", "1")) if world_size is None else world_size
+        self.epoch = 0
+        self._position = 0
+        self.lost: list[dict[str, Any]] = []
+        self._check()
+        self._skip = self._indices(skip)
+
+    def _check(self) -> None:
+        for name in ("batch_size", "world_size"):
+            if getattr(self, name) < 1:
+                raise StreamError(f"{name}={getattr(self, name)} is too small; give 1 or more.")
+        if not 0 <= self.rank < self.world_size:
+            raise StreamError(f"rank={self.rank} is not one of world_size={self.world_size}; ranks count from 0.")
+        parts = self._course.parts
+        for weights in self._course.weights.values():
+            if weights is not None and len(weights) != len(parts):
+                raise StreamError(f"{len(weights)} weights for {len(parts)} datasets; give one for each.")
+        for part in parts:
+            crop, scale = self._augment.crop, part.pairs.scale
+            if crop is not None and (crop < scale or crop % scale):
+                raise StreamError(f"crop={crop} is no multiple of the scale {scale} of {part.pairs.uri}.")
+            for name in self._columns:
+                if name != "plan" and name not in part.pairs.columns:
+                    raise StreamError(f"{part.pairs.uri} has no column {name}; see degradekit inspect.")
+        if unknown := set(self._roles) - {"lq", "gt"}:
+            raise StreamError(f"roles {sorted(unknown)} are unknown; give lq, gt or both.")
+
+    def _indices(self, keys: Sequence[str]) -> list[Ints]:
+        """For each dataset the indices that are left out."""
+        found = [[part.pairs.find(key) for key in keys] for part in self._course.parts]
+        for number, key in enumerate(keys):
+            if not any(of_part[number] for of_part in found):
+                raise StreamError(f"skip names {key!r}, which no dataset of this stream has.")
+        return [np.array(sorted({i for of_key in of_part for i in of_key}), np.int64) for of_part in found]
+
+    @property
+    def pairs(self) -> tuple[Pairs, ...]:
+        """The datasets."""
+        return tuple(part.pairs for part in self._course.parts)
+
+    @property
+    def scale(self) -> int:
+        """GT side / LQ side, of the first dataset."""
+        return self.pairs[0].scale
+
+    @property
+    def global_batch(self) -> int:
+        """Pairs of a batch on all ranks together."""
+        return self.batch_size * self.world_size
+
+    @property
+    def samples(self) -> int:
+        """Pairs of the present epoch."""
+        return self._course.size(self.epoch)
+
+    def __len__(self) -> int:
+        """Batches of a whole epoch on each rank."""
+        full, more = cuts(0, self.samples, self.global_batch, ranks=self.world_size, drop_last=self.drop_last)
+        return full + len(more)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """What is left of the present epoch; the state counts a batch as soon as it is handed out."""
+        for batch in self.batches():
+            self.received(batch)
+            yield batch
+
+    def set_epoch(self, epoch: int) -> None:
+        """Go to the beginning of an epoch; within the present one nothing changes, so a resumed epoch goes on."""
+        if epoch != self.epoch:
+            self._course.size(epoch)
+            self.epoch, self._position = epoch, 0
+
+    def received(self, batch: Batch) -> None:
+        """Count a batch that the trainer has received; iteration does so by itself."""
+        self.epoch, self._position = batch["next"]
+        self.lost += batch["lost"]
+
+    def state_dict(self, after: Batch | None = None) -> dict[str, Any]:
+        """Where the stream stands, as JSON of less than a kilobyte; equal on all ranks.
+
+        Args:
+            after: Stand after this batch instead of after the last that was received. With a plain ``DataLoader``
+                batches are received elsewhere, so the batch itself says.
+        """
+        epoch, position = after["next"] if after is not None else (self.epoch, self._position)
+        names = ", ".join(Path(pairs.uri).name for pairs in self.pairs)
+        return {
+            "version": VERSION,
+            "datasets": [pairs.id for pairs in self.pairs],
+            "names": names[:100],
+            "epoch": epoch,
+            "position": position,
+            "order": self._course.facts(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where another stream stood; ranks, workers and batch size may be others.
+
+        Raises:
+            StreamError: The state is of other datasets, or of an order with another seed, filter or the like.
+        """
+        if state.get("version") != VERSION:
+            raise StreamError(f"a stream's state of version {state.get('version')} meets version {VERSION}.")
+        ids = [pairs.id for pairs in self.pairs]
+        if state["datasets"] != ids:
+            here = ", ".join(f"{Path(pairs.uri).name} ({pairs.id})" for pairs in self.pairs)
+            there = f"{state['names']} ({', '.join(state['datasets'])})"
+            raise StreamError(f"the state is of {there}, this stream reads {here}; open the dataset it was saved with.")
+        facts = self._course.facts()
+        changed = [name for name, value in state["order"].items() if facts.get(name) != value]
+        if changed:
+            raise StreamError(
+                f"the state was saved with another {', '.join(changed)}: its position means nothing in this order; "
+                "give the arguments of the saved run, or start an epoch with set_epoch."
+            )
+        self.epoch, self._position = int(state["epoch"]), int(state["position"])
+
+    def batches(self, worker: int = 0, workers: int = 1) -> Iterator[Batch]:
+        """What is left of the epoch, or one worker's share of it, without counting anything as received.
+
+        Worker w of W makes every W-th batch from the w-th on, so taking turns among workers gives the order of one.
+        """
+        epoch = self.epoch
+        size = self._course.size(epoch)
+        mine = islice(self._cut(epoch, self._position, size), worker, None, workers)
+        with ExitStack() as stack:
+            maker = self._maker(stack)
+            for positions, drawn, last in self._ahead(epoch, mine, stack):
+                batch = maker.make(epoch, positions, drawn)
+                batch["next"] = (epoch + 1, 0) if last >= size else (epoch, last)
+                yield batch
+
+    def _cut(self, epoch: int, start: int, size: int) -> Iterator[tuple[Ints, int]]:
+        """This rank's positions of each global batch, and the position after it."""
+        for cut in spans(start, size, self.global_batch, ranks=self.world_size, drop_last=self.drop_last):
+            yield self._share(np.arange(cut.first, cut.last)), cut.last
+
+    def _share(self, positions: Ints) -> Ints:
+        count = len(positions)
+        first, last = (count * rank // self.world_size for rank in (self.rank, self.rank + 1))
+        return positions[first:last]
+
+    def _ahead(
+        self, epoch: int, cut: Iterator[tuple[Ints, int]], stack: ExitStack
+    ) -> Iterator[tuple[Ints, Drawn, int]]:
+        """Positions and their pairs, computed a chunk at a time."""
+        while chunk := list(islice(cut, CHUNK)):
+            drawn = self._course.draw(epoch, np.concatenate([positions for positions, _ in chunk]))
+            at = 0
+            for positions, last in chunk:
+                now = slice(at, at := at + len(positions))
+                yield positions, Drawn(drawn.part[now], drawn.indices[now]), last
+
+    def _maker(self, stack: ExitStack) -> Maker:
+        texts = (("plan",) if "plan" in self._columns else ()) + (("columns",) if set(self._columns) - {"plan"} else ())
+        readers = tuple(pairs.reader((*self._roles, *texts), validate=self._validate) for pairs in self.pairs)
+        pool: Executor | None = stack.enter_context(ThreadPoolExecutor(self.threads)) if self.threads else None
+        return Maker(
+            self.pairs, readers, self._augment, self._roles, self._columns, self._dtype, self._on_corrupt,
+            self._course.seed, pool,
+        )  # fmt: skip
