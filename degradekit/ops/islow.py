@@ -22,7 +22,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy import float32, int32, uint32
 
-from degradekit.jit import inline, kernel
+from degradekit.jit import inline, kernel, widest_vectors
 from degradekit.types import Array
 
 __all__ = ["LANES", "requantise"]
@@ -51,6 +51,7 @@ def requantise(words: Array, table: Array) -> None:
             :data:`LANES`; overwritten.
         table: int32 ``[8, 8]`` quantisation steps 1..255, rows are vertical frequencies; larger loses more.
     """
+    widest_vectors()
     scale, steps = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
     for v in range(8):
         for u in range(8):

@@ -18,7 +18,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy import float32, int16, int32, uint8, uint32
 
-from degradekit.jit import inline, kernel
+from degradekit.jit import inline, kernel, widest_vectors
 from degradekit.ops.islow import LANES, requantise
 from degradekit.types import Array, FloatImage
 
@@ -155,6 +155,7 @@ def _from_rgb(x: Array, rows: int, columns: int, luma: Array, chroma: Array) -> 
     The last sample is repeated up to whole blocks: to the right before averaging, but below it is the last row of
     averages that is repeated.
     """
+    widest_vectors()
     h, w = x.shape[0], x.shape[1] // 3
     ch, cwide = (h + rows - 1) // rows, _whole((w + columns - 1) // columns)
     second = _whole(ch) // 8 * cwide
@@ -225,6 +226,7 @@ def _repeat_last_row(strip: Array, n: int, begin: int, width: int) -> None:
 @kernel
 def _to_rgb(luma: Array, chroma: Array, rows: int, columns: int, out: Array) -> None:
     """Chroma interpolation and colour conversion out of strips."""
+    widest_vectors()
     h, w = out.shape[0], out.shape[1] // 3
     ch, cw = (h + rows - 1) // rows, (w + columns - 1) // columns
     second = _whole(ch) // 8 * _whole(cw)
