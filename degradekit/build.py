@@ -7,6 +7,7 @@ is arithmetic; a task carries just the images that it needs. The same task gives
 from __future__ import annotations
 
 import ctypes
+import json
 import resource
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +28,21 @@ from degradekit.plan import Plan
 from degradekit.recipe import Recipe, parse_recipe
 from degradekit.rng import Draws, sample_key
 from degradekit.shards.commit import commit
-from degradekit.source import Frames, SkippedClip, cut_all, decode, is_flat, open_source, plan_windows, read_clip
+from degradekit.source import (
+    Face,
+    Frames,
+    Points,
+    SkippedClip,
+    SkippedFace,
+    cut_all,
+    decode,
+    is_flat,
+    open_source,
+    plan_windows,
+    read_clip,
+    take_face,
+    window_points,
+)
 from degradekit.storage import open_store
 from degradekit.types import Array, EncodedImage, Geometry, Record, Scalar, Tombstone, Window
 
@@ -88,14 +103,15 @@ class BuildSpec:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Crops of one source image or clip.
+    """Crops of one source image, clip or face.
 
     Args:
-        key: Path relative to the source root; of a clip, ``<path>@<first frame>``.
+        key: Path relative to the source root; of a clip, ``<path>@<first frame>``; of a face, ``<path>@<number>``.
         uri: Where the bytes are.
         first: Number of the first crop.
         count: How many crops.
         frames: Which frames are the clip; None for an image.
+        face: Which face of the image it is; None where the recipe asks for no faces.
     """
 
     key: str
@@ -103,11 +119,12 @@ class Unit:
     first: int
     count: int
     frames: Frames | None = None
+    face: Face | None = None
 
     @property
     def path(self) -> str:
         """Path of the image, video or folder of frames relative to the source root."""
-        return self.key if self.frames is None else self.key.rpartition("@")[0]
+        return self.key if self.frames is None and self.face is None else self.key.rpartition("@")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,29 +230,34 @@ def make_records(spec: BuildSpec, recipe: Recipe, task: ShardTask, spent: Spent)
             continue
         try:
             with spent.on("read"):
-                clip, meta = _read(unit, recipe)
+                clip, meta, points = _read(unit, recipe)
                 windows = image_windows(recipe, unit.key, (clip.shape[1], clip.shape[2]))
         except DegradekitError as error:
-            step = SKIP if isinstance(error, SkippedClip) else "read"
+            step = SKIP if isinstance(error, (SkippedClip, SkippedFace)) else "read"
             failure = Failure(step, str(error).replace(unit.uri, unit.path))
             yield from _none_made(spec, recipe, unit, index, failure)
             continue
-        yield from _image_records(spec, recipe, Source(unit, clip, windows, meta), index, spent)
+        yield from _image_records(spec, recipe, Source(unit, clip, windows, meta, points), index, spent)
 
 
-def _read(unit: Unit, recipe: Recipe) -> tuple[Array, dict[str, Scalar]]:
-    """The source as a clip ``[T, H, W, 3]`` (an image has T = 1), and the facts about it that every pair keeps."""
+def _read(unit: Unit, recipe: Recipe) -> tuple[Array, dict[str, Scalar], Points]:
+    """The source as a clip ``[T, H, W, 3]`` (an image has T = 1), the facts that every pair keeps, and landmarks."""
+    points: Points = ()
     if unit.frames is None:
         with open_source(unit.uri) as file:
             data = file.read()
         clip = decode(data, unit.uri, recipe.extract)[None]
-        facts: dict[str, Scalar] = {"source": unit.key}
+        facts: dict[str, Scalar] = {"source": unit.path}
         digest = xxhash.xxh3_64_intdigest(data)
     else:
         clip = read_clip(unit.uri, unit.frames, recipe.extract)
         facts = {"source": unit.path, "frame": unit.frames.first}
         digest = xxhash.xxh3_64_intdigest(clip.data)  # a video is not read from end to end for each of its clips
-    return clip, facts | {"source_h": clip.shape[1], "source_w": clip.shape[2], "source_xxh3": f"{digest:016x}"}
+    facts |= {"source_h": clip.shape[1], "source_w": clip.shape[2], "source_xxh3": f"{digest:016x}"}
+    if unit.face is not None and recipe.extract.faces is not None:
+        picture, points = take_face(clip[0], unit.face, recipe.extract.faces)
+        clip = picture[None]
+    return clip, facts, points
 
 
 class Failure(NamedTuple):
@@ -250,12 +272,13 @@ Made: TypeAlias = tuple[EncodedImage, list[tuple[EncodedImage, Plan]]]
 
 
 class Source(NamedTuple):
-    """A decoded image or clip with its windows."""
+    """A decoded image or clip with its windows, and the landmarks of its face."""
 
     unit: Unit
     clip: Array
     windows: dict[str, Window]
     meta: dict[str, Scalar]
+    points: Points
 
 
 def _image_records(
@@ -280,12 +303,24 @@ def _image_records(
         meta = source.meta | _place(windows[name])
         for variant, (lq, plan) in enumerate(made):
             with spent.on("draw"):
-                record = Record(next(index), key, variant, gt, lq, plan.to_json(), plan.columns(), meta)
+                facts = meta | _landmarks(plan, source, windows[name])
+                record = Record(next(index), key, variant, gt, lq, plan.to_json(), plan.columns(), facts)
             yield record
 
 
 def _place(window: Window) -> dict[str, Scalar]:
     return {"y": window.y, "x": window.x, "h": window.h, "w": window.w, "source_scale": window.scale}
+
+
+def _landmarks(plan: Plan, source: Source, window: Window) -> dict[str, Scalar]:
+    """Where the landmarks of a face lie in GT and LQ, as JSON."""
+    if not source.points:
+        return {}
+    gt, lq = plan.move(window_points(source.points, window, source.clip.shape[1:3]))
+    return {
+        f"{name}_landmarks": json.dumps([[round(x, 3), round(y, 3)] for x, y in points])
+        for name, points in (("gt", gt), ("lq", lq))
+    }
 
 
 def _pairs(spec: BuildSpec, recipe: Recipe, key: str, clip: Array, spent: Spent) -> Made | Failure:

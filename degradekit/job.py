@@ -30,7 +30,7 @@ from degradekit.rng import hash64
 from degradekit.shards import FORMATS
 from degradekit.shards.commit import clear, committed_numbers, publish_bytes, read_sealed, sweep
 from degradekit.shards.manifest import CLOCK, DATASET, MANIFEST, QUARANTINE, BuildFacts, finish
-from degradekit.source import ImageRef, clip_size, list_clips, list_images, read_header
+from degradekit.source import Extract, ImageRef, Listing, clip_size, list_clips, list_faces, list_images, read_header
 from degradekit.storage import Store, open_store
 
 __all__ = ["BuildPlan", "Summary", "TooManyFailures", "plan_build", "run_build"]
@@ -89,7 +89,7 @@ class BuildPlan:
             begin = int(self.ends[i - 1]) if i else 0
             count = min(end, last) - first
             if count:
-                units.append(Unit(image.key, image.uri, first - begin, count, image.frames))
+                units.append(Unit(image.key, image.uri, first - begin, count, image.frames, image.face))
             first += count
             i += 1
         return ShardTask(number, number * self.shard_size, tuple(units))
@@ -197,7 +197,7 @@ def plan_build(
     _check_layout(variants, shard_size, limit)
     _check_known("--format", format, FORMATS)
     _check_known("--codec", codec, CODECS)
-    listing = list_images(source) if recipe.extract.clip is None else list_clips(source, recipe.extract.clip)
+    listing = _listed(source, recipe.extract)
     # Images in keyed order: neighbours in a folder (frames of one scene, say) do not become neighbours in a shard.
     images = sorted(listing.images, key=lambda image: hash64(f"{recipe.seed}:{image.key}"))
     counts = _crops_per_image(recipe, images)
@@ -223,6 +223,12 @@ def plan_build(
     )
     ignored = dict(listing.ignored)
     return BuildPlan(spec, recipe, images, ends, gts, shard_size, _source_digest(listing.images), ignored)
+
+
+def _listed(source: str, extract: Extract) -> Listing:
+    if extract.clip is not None:
+        return list_clips(source, extract.clip)
+    return list_images(source) if extract.faces is None else list_faces(source, extract.faces)
 
 
 def _check_layout(variants: int, shard_size: int, limit: int | None) -> None:
@@ -319,7 +325,10 @@ def _crops_per_image(recipe: Recipe, images: Sequence[ImageRef]) -> npt.NDArray[
 
 
 def _sliding_crops(recipe: Recipe, image: ImageRef, sizes: dict[str, tuple[int, int]]) -> int:
+    faces = recipe.extract.faces
     try:
+        if faces is not None and faces.align == "ffhq":
+            return len(image_windows(recipe, image.key, (faces.size, faces.size)))
         if image.frames is None:
             header = read_header(image.uri, max_pixels=recipe.extract.max_pixels)
             return len(image_windows(recipe, image.key, (header.h, header.w)))
@@ -331,14 +340,16 @@ def _sliding_crops(recipe: Recipe, image: ImageRef, sizes: dict[str, tuple[int, 
 
 
 def _source_digest(images: Sequence[ImageRef]) -> str:
-    """Fingerprint of the listing: names, and sizes of local files; contents are recorded pair by pair."""
+    """Fingerprint of the listing: names, sizes of local files, and landmarks; contents are recorded pair by pair."""
     digest = hashlib.blake2b(digest_size=16)
     sizes: dict[str, int] = {}  # clips that overlap share files
-    for key, uri, frames in images:
+    for key, uri, frames, face in images:
         for file in (frames.files if frames else ()) or (uri,):
             if file not in sizes:
                 sizes[file] = _size(file)
             digest.update(f"{key}\0{sizes[file]}\0".encode())
+        if face is not None:
+            digest.update(f"{face.points}\0".encode())
     return digest.hexdigest()
 
 

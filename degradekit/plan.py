@@ -17,6 +17,7 @@ from degradekit.canonical import canonical_json
 from degradekit.errors import OpError
 from degradekit.graph import Node, Step, leaves, place
 from degradekit.ops.base import IDENTITY_GRID
+from degradekit.source import Points, mirrored, move_points
 from degradekit.steps import BlendDraw, step_from_json, step_to_json, unfold
 from degradekit.types import Affine, Array, FloatImage, Geometry, Scalar
 
@@ -70,6 +71,31 @@ class Plan:
             total = _compose(total, step.draw.grid(g))
             g = step.draw.out_geometry(g)
         return total
+
+    def move(self, points: Points) -> tuple[Points, Points]:
+        """Where landmarks of the HR crop lie in GT and in LQ.
+
+        They go through every step that moves pixels, by its grid; where a step mirrors the picture, left and right
+        landmarks change their names.
+
+        Args:
+            points: Five or 68 landmarks in px of the HR crop; see :mod:`degradekit.source.landmarks`.
+
+        Returns:
+            The landmarks in px of the GT and of the LQ, which may lie outside of them.
+        """
+        out: list[Points] = []
+        g = Geometry(*self.hr)
+        for steps in (self.target, self.degrade):
+            g = Geometry(g.t, g.h, g.w, g.c)
+            for step in steps:
+                grid = step.draw.grid(g)
+                points = move_points(points, grid)
+                if grid[0] * grid[4] < grid[1] * grid[3]:
+                    points = mirrored(points)
+                g = step.draw.out_geometry(g)
+            out.append(points)
+        return out[0], out[1]
 
     def make_gt(self, hr: Array, seconds: dict[str, float] | None = None) -> Array:
         """Make the GT from the HR crop, both uint8 or uint16 ``[T, H, W, C]``; ``seconds`` collects time by op."""

@@ -10,12 +10,15 @@ Example:
     ['astronaut.png#y0x0: (256, 256, 3)', 'astronaut.png#y0x256: (256, 256, 3)']
 """
 
+from degradekit.source.align import align_face, move_points
 from degradekit.source.clip import Clip, Frames, SkippedClip, scene_cut
-from degradekit.source.cut import cut, cut_all, flatness, is_flat, rescale
+from degradekit.source.cut import cut, cut_all, flatness, is_flat, rescale, window_points
 from degradekit.source.extract import MAX_PIXELS, Extract, plan_windows, scaled_size, source_items, split_key
+from degradekit.source.faces import SkippedFace, list_faces, take_face
 from degradekit.source.files import open_source
 from degradekit.source.header import ImageHeader, read_header
 from degradekit.source.image import decode, decoders, orient, read_image
+from degradekit.source.landmarks import Face, Faces, Points, mirrored
 from degradekit.source.listing import ImageRef, Listing, list_images
 from degradekit.source.sample_photos import SAMPLE_PHOTOS
 from degradekit.source.sequences import clip_size, list_clips, read_clip
@@ -25,11 +28,16 @@ __all__ = [
     "SAMPLE_PHOTOS",
     "Clip",
     "Extract",
+    "Face",
+    "Faces",
     "Frames",
     "ImageHeader",
     "ImageRef",
     "Listing",
+    "Points",
     "SkippedClip",
+    "SkippedFace",
+    "align_face",
     "clip_size",
     "cut",
     "cut_all",
@@ -38,7 +46,10 @@ __all__ = [
     "flatness",
     "is_flat",
     "list_clips",
+    "list_faces",
     "list_images",
+    "mirrored",
+    "move_points",
     "open_source",
     "orient",
     "plan_windows",
@@ -50,4 +61,6 @@ __all__ = [
     "scene_cut",
     "source_items",
     "split_key",
+    "take_face",
+    "window_points",
 ]

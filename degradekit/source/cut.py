@@ -9,9 +9,10 @@ import numpy as np
 from PIL import Image
 
 from degradekit.source.extract import scaled_size
+from degradekit.source.landmarks import Points
 from degradekit.types import Array, Window
 
-__all__ = ["cut", "cut_all", "flatness", "is_flat", "rescale"]
+__all__ = ["cut", "cut_all", "flatness", "is_flat", "rescale", "window_points"]
 
 
 def cut(image: Array, window: Window) -> Array:
@@ -49,6 +50,23 @@ def _take(image: Array, window: Window) -> Array:
         padded: Array = cv2.copyMakeBorder(crop, 0, below, 0, right, cv2.BORDER_REFLECT_101)
         return padded
     return np.ascontiguousarray(crop)
+
+
+def window_points(points: Points, window: Window, size: tuple[int, int]) -> Points:
+    """Where points of an image lie in a crop of it.
+
+    Args:
+        points: (x, y) in px of the image, the middle of its first pixel at 0.
+        window: The crop.
+        size: (height, width) of the image.
+
+    Example:
+        >>> window_points(((9.5, 5.5),), Window(1, 2, 4, 4, scale=0.5), (20, 40))
+        ((2.5, 1.5),)
+    """
+    h, w = scaled_size(size, window.scale)
+    sy, sx = h / size[0], w / size[1]
+    return tuple(((x + 0.5) * sx - 0.5 - window.x, (y + 0.5) * sy - 0.5 - window.y) for x, y in points)
 
 
 def rescale(image: Array, factor: float) -> Array:

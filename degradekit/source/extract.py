@@ -22,6 +22,7 @@ from pydantic import (
 
 from degradekit.errors import RecipeError, SourceError
 from degradekit.source.clip import Clip
+from degradekit.source.landmarks import Faces
 from degradekit.types import Scalar, SourceItem, Window
 
 __all__ = ["MAX_PIXELS", "Extract", "plan_windows", "scaled_size", "source_items", "split_key"]
@@ -64,6 +65,8 @@ class Extract(BaseModel):
         max_pixels: Images with a larger height times width are refused before they are decoded.
         clip: Take clips from videos and folders of frames instead of images; see :class:`degradekit.source.Clip`. A
             crop is then one window cut from every frame of a clip.
+        faces: Take the faces whose landmarks a file tells, aligned or as they are; see
+            :class:`degradekit.source.Faces`. Every pair then records where the landmarks lie in its GT and LQ.
 
     Source: random windows, reflection at the bottom and right and the multi-scale HR versions are those of
         Real-ESRGAN (Wang et al., 2021); the grid with its threshold is that of BasicSR's sub-image extraction.
@@ -88,13 +91,15 @@ class Extract(BaseModel):
     icc: Literal["convert", "ignore"] = "convert"
     max_pixels: Positive = MAX_PIXELS
     clip: Clip | None = None
+    faces: Faces | None = None
 
     @model_serializer(mode="wrap")
-    def _without_absent_clip(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """The digest of an image recipe does not know of clips."""
+    def _without_what_is_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The digest of an image recipe does not know of clips and faces."""
         made: dict[str, Any] = handler(self)
-        if self.clip is None:
-            made.pop("clip", None)
+        for name in ("clip", "faces"):
+            if getattr(self, name) is None:
+                made.pop(name, None)
         return made
 
     @model_validator(mode="after")
@@ -110,6 +115,8 @@ class Extract(BaseModel):
             raise ValueError(f"mode {self.mode} takes no step and no threshold; they belong to sliding")
         if self.mode != "random" and self.per_image != 1:
             raise ValueError(f"mode {self.mode} takes no per_image (it is {self.per_image}); it belongs to random")
+        if self.clip and self.faces:
+            raise ValueError("faces are taken from images: remove clip or faces")
         names = [name for name, _ in self._versions()]
         if not names or len(set(names)) != len(names):
             raise ValueError(f"scales {list(self.scales)} must be different factors, one at least")

@@ -18,6 +18,7 @@ from degradekit.errors import ShardError, SourceError
 from degradekit.source.clip import Frames
 from degradekit.source.files import is_remote, remote_store
 from degradekit.source.folders import IMAGE_SUFFIXES, Walk, has_suffix, matches, unwanted
+from degradekit.source.landmarks import Face
 from degradekit.source.sample_photos import sample_photos
 
 __all__ = ["ImageRef", "Listing", "list_images"]
@@ -33,11 +34,14 @@ class ImageRef(NamedTuple):
             ends with ``@`` and its first frame.
         uri: Where the bytes are, as :func:`degradekit.source.read_image` takes it; a clip's video or folder.
         frames: Which frames are the clip; None for an image.
+        face: Which face of the image it is; None where the recipe asks for no faces. Its key ends with ``@`` and the
+            number of the face.
     """
 
     key: str
     uri: str
     frames: Frames | None = None
+    face: Face | None = None
 
 
 @dataclass(frozen=True, slots=True)
