@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from degradekit.cli import build, doctor, export, import_, inspect, preview, recipe, replay, sheet, verify
+from degradekit.cli import build, doctor, explain, export, import_, inspect, preview, recipe, replay, sheet, verify
 from degradekit.errors import DegradekitError, ShardError
 
 __all__ = ["VERBS", "main", "make_parser"]
@@ -25,6 +25,7 @@ VERBS = {
     "export": export,
     "import": import_,
     "preview": preview,
+    "explain": explain,
     "recipe": recipe,
     "doctor": doctor,
 }

@@ -1,4 +1,4 @@
-"""Look at a recipe: lint finds mistakes and measures, show prints what it means, schema is for editors."""
+"""Look at recipes: lint finds mistakes and measures, show prints one, diff compares two, schema is for editors."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from degradekit.cli import recipe_diff
 from degradekit.cli.options import at_least
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     lint = actions.add_parser("lint", help="find what a valid recipe still gets wrong, and measure what it costs")
     show = actions.add_parser("show", help="print the recipe with its options resolved")
     actions.add_parser("schema", help="print the JSON Schema of recipes, for editors")
+    recipe_diff.add_arguments(actions.add_parser("diff", help="compare what two recipes say and what they draw"))
     for action in (lint, show):
         action.add_argument("recipe", help="a shipped recipe's name or a YAML file")
         action.add_argument("--set", action="append", default=[], metavar="OPTION=BOOL", help="set an option")
@@ -33,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run lint (1 when there is a warning or an error), show or schema."""
-    return {"lint": _lint, "show": _show, "schema": _schema}[args.action](args)
+    """Run lint (1 when there is a warning or an error), show, schema, or diff (1 when there is a difference)."""
+    return {"lint": _lint, "show": _show, "schema": _schema, "diff": recipe_diff.run}[args.action](args)
 
 
 def _schema(args: argparse.Namespace) -> int:

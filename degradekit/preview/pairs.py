@@ -17,7 +17,7 @@ from degradekit.steps import unfold
 from degradekit.types import Array, Geometry
 from degradekit.walk import Stage, walk
 
-__all__ = ["branches_section", "stage_pictures", "walks_section"]
+__all__ = ["SIDE", "branches_section", "reduced", "stage_pictures", "view_title", "walks_section"]
 
 SIDE, TILE = 96, 192
 """Side of the part of the GT that is shown in px, and the width at which every stage of it is shown."""
@@ -31,7 +31,7 @@ def walks_section(recipe: Recipe, examples: Sequence[Example]) -> Section:
         plan = recipe.draw(key=example.key, geometry=Geometry(*example.hr.shape))
         gt = plan.make_gt(example.hr)
         view = busiest(gt, SIDE)
-        groups.append(Group(_title(example.key, gt, view), list(stage_pictures(plan, example.hr, gt, view))))
+        groups.append(Group(view_title(example.key, gt, view), list(stage_pictures(plan, example.hr, gt, view))))
     return Section(
         "walk",
         "Step by step",
@@ -68,12 +68,12 @@ def branches_section(recipe: Recipe, example: Example) -> Section:
     g = Geometry(*example.hr.shape)
     plans = [recipe.draw(key=example.key, geometry=g, variant=variant) for variant in range(BRANCHES)]
     gt = plans[0].make_gt(example.hr)
-    figures = [Picture(_reduced(gt), "The GT", "GT", (_size(gt),), SMALL)]
+    figures = [Picture(reduced(gt, SMALL), "The GT", "GT", (_size(gt),), SMALL)]
     for plan in plans:
         lq = plan.make_lq(gt)
         lines = tuple(f"{where}: {', '.join(words)}" for where, words in map(caption, unfold(plan.degrade)))
         alt = f"LQ of variant {plan.variant}: " + "; ".join(lines)
-        figures.append(Picture(_reduced(lq), alt, f"variant {plan.variant}", lines, SMALL))
+        figures.append(Picture(reduced(lq, SMALL), alt, f"variant {plan.variant}", lines, SMALL))
     return Section(
         "branches",
         "Other draws for the same picture",
@@ -93,7 +93,8 @@ def _stage(stage: Stage, before: Array, view: View, *, number: int, of: int) -> 
     return Picture(view.of(stage.pixels), f"{alt}; this is the LQ as stored" if last else alt, title, lines, TILE)
 
 
-def _title(key: str, gt: Array, view: View) -> str:
+def view_title(key: str, gt: Array, view: View) -> str:
+    """Key, and which part of the GT is shown."""
     h, w = gt.shape[1:3]
     part = f"{round(view.height * h)}x{round(view.width * w)} px of {h}x{w}"
     frames = f", {min(len(gt), FRAMES)} of {len(gt)} frames" if len(gt) > 1 else ""
@@ -104,11 +105,11 @@ def _size(clip: Array) -> str:
     return f"{clip.shape[1]}x{clip.shape[2]} px"
 
 
-def _reduced(clip: Array) -> Array:
-    """At most ``SMALL`` px wide; what is smaller stays as it is."""
+def reduced(clip: Array, width: int) -> Array:
+    """The whole picture, 8 bit, reduced to ``width`` px where it is wider; the first frames of a clip."""
     shown = eight_bit(clip[:FRAMES])
     h, w = shown.shape[1:3]
-    if w <= SMALL:
+    if w <= width:
         return shown
-    size = (SMALL, max(1, round(h * SMALL / w)))
+    size = (width, max(1, round(h * width / w)))
     return np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in shown])
