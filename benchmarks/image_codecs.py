@@ -2,7 +2,7 @@
 
 ``python benchmarks/image_codecs.py --photos FOLDER``: a 256 px crop of every picture is the GT; a quarter of its
 size with noise of sigma 10/255 and JPEG 80 is the LQ. Codecs take turns within a round; the figures are the best
-round's mean.
+round's mean, in CPU time of this one thread, so what other processes take of the core does not count.
 """
 
 from __future__ import annotations
@@ -65,12 +65,12 @@ def measure(sets: dict[str, list[Array]], rounds: int) -> dict[str, dict[str, di
     for _ in range(rounds):
         for name, clips in sets.items():
             for codec in CODECS:
-                start = time.perf_counter()
+                start = time.process_time()
                 stored = [encode(clip, codec) for clip in clips]
-                middle = time.perf_counter()
+                middle = time.process_time()
                 for image in stored:
                     decode(image)
-                end = time.perf_counter()
+                end = time.process_time()
                 ratio = sum(len(image.data) for image in stored) / sum(clip.nbytes for clip in clips)
                 row = [1e3 * (middle - start) / len(clips), 1e3 * (end - middle) / len(clips), ratio]
                 before = best.setdefault((name, codec), row)

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="keys every draw (default 0)")
     parser.add_argument("--set", action="append", default=[], metavar="OPTION=BOOL", help="set an option of the recipe")
     parser.add_argument("--format", choices=("parquet", "lmdb"), default="parquet", help="shard format")
-    parser.add_argument("--codec", default=None, help="image codec: qoi (default), png, webp, jxl, raw+lz4, raw")
+    parser.add_argument("--codec", default=None, help="image codec: qoi (default), png, webp, jxl, delta+zstd, raw+lz4, raw")
     parser.add_argument("--executor", choices=("auto", "inline", "ray"), default="auto", help="where shards are made")
     parser.add_argument("--ray-address", metavar="A", help="a running Ray cluster: auto or host:port")
     parser.add_argument("--workers", type=at_least(1), metavar="N", help="shards at a time on Ray (default: every CPU)")
