@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from itertools import accumulate
 
-from degradekit.dist.numbers import Choice, Const, Dist, Histogram, Integer, LogUniform, Mixture, Uniform
+from degradekit.dist.numbers import Choice, Const, Dist, Histogram, Integer, LogUniform, Mixture, PowerUniform, Uniform
 
 __all__ = ["cdf", "quantile"]
 
@@ -31,6 +31,9 @@ def cdf(dist: Dist, x: float) -> float:
             return _share(low, high, x)
         case LogUniform(low=low, high=high):
             return _share(math.log(low), math.log(high), math.log(x)) if x > 0 else 0.0
+        case PowerUniform(low=low, high=high, exponent=exponent):
+            inside = min(max(x, low), high) ** exponent
+            return (inside - low**exponent) / (high**exponent - low**exponent) if low < high else float(x >= low)
         case Integer(low=low, high=high, step=step):
             count = (high - low) // step + 1
             return min(max(math.floor((x - low) / step) + 1, 0), count) / count
@@ -65,6 +68,9 @@ def quantile(dist: Dist, q: float) -> float:
             return low + (high - low) * q
         case LogUniform():
             return float(low * (high / low) ** q)
+        case PowerUniform(exponent=exponent):
+            value = (low**exponent + (high**exponent - low**exponent) * q) ** (1 / exponent)
+            return float(min(max(value, low), high))
         case Integer(step=step):
             steps = int((high - low) // step)
             return int(low) + step * min(max(math.ceil(q * (steps + 1)) - 1, 0), steps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from degradekit.page.figures import Histogram, Page, Picture, Shares, percent
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 __all__ = ["bar_path", "environment", "render_html"]
 
@@ -56,7 +58,7 @@ def environment(*packages: str) -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"data_uri": data_uri, "first_frame": first_frame, "bar_path": bar_path}
-    made.filters |= {"short": _short, "percent": percent}
+    made.filters |= {"short": _short, "percent": percent, "breakable": _breakable}
     made.tests |= {
         "picture": lambda figure: isinstance(figure, Picture),
         "histogram": lambda figure: isinstance(figure, Histogram),
@@ -78,6 +80,13 @@ def bar_path(counts: Sequence[float]) -> str:
     step = width / len(counts)
     moves = "".join(f"V{height * (1 - count / top):.4g}H{step * (i + 1):.4g}" for i, count in enumerate(counts))
     return f"M0 {height}{moves}V{height}Z"
+
+
+def _breakable(text: str) -> Markup:
+    """A path that may be broken over lines after its separators."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"(?<=[/:.])", "<wbr>", str(escape(text))))
 
 
 def _short(value: float) -> str:

@@ -15,7 +15,7 @@ from degradekit.errors import DegradekitError
 from degradekit.graph import leaves
 from degradekit.ops.base import Draw, Op
 from degradekit.page import Group, Picture, Section
-from degradekit.preview.view import FRAMES, busiest, eight_bit
+from degradekit.preview.view import busiest, eight_bit
 from degradekit.recipe import Recipe
 from degradekit.rng import Draws
 from degradekit.steps import Mask
@@ -47,7 +47,8 @@ def ladder_section(recipe: Recipe, gt: Array) -> Section:
         "ladder",
         "Each op from end to end",
         "Every op alone on one part of a GT, with all of its ranges at their smallest value, at 25 %, at the median, "
-        "at 75 % and at their largest value. Words are at their most likely one. What is folded opens on a click.",
+        "at 75 % and at their largest value; of a clip, its last frame. Words are at their most likely one. What is "
+        "folded opens on a click.",
         groups,
     )
 
@@ -116,7 +117,7 @@ def _picture(recipe: Recipe, op: Op, at: str, clip: Array, name: str, q: float) 
     if after.shape[1:3] != clip.shape[1:3]:
         lines.append(f"{after.shape[1]}x{after.shape[2]} px")
     alt = f"{op.name} at {name} of its ranges: {', '.join(lines) or 'its only setting'}"
-    return Picture(eight_bit(after[:FRAMES]), alt, name, tuple(lines), TILE)
+    return Picture(eight_bit(after[-1:]), alt, name, tuple(lines), TILE)
 
 
 def _values_of(op: Op, draw: Draw, ranges: dict[str, Dist]) -> Iterator[tuple[str, str]]:

@@ -9,8 +9,8 @@ import numpy as np
 from degradekit.build import image_windows
 from degradekit.errors import SourceError
 from degradekit.recipe import Recipe
-from degradekit.source import cut, list_clips, list_images, read_clip, read_image
-from degradekit.source.listing import ImageRef
+from degradekit.source import cut, list_clips, list_faces, list_images, read_clip, read_image, take_face
+from degradekit.source.listing import ImageRef, Listing
 from degradekit.types import Array
 
 __all__ = ["Example", "examples"]
@@ -38,7 +38,8 @@ class Example:
 def examples(recipe: Recipe, source: str, count: int) -> list[Example]:
     """Read source pictures spread over the listing, one crop of each; those that cannot be used are passed over.
 
-    For a recipe of clips and the bundled photographs, a slow pan over each stands for a clip.
+    For a recipe of clips and the bundled photographs, a slow pan over each stands for a clip; for one of faces, the
+    photographs stand for faces.
 
     Args:
         recipe: Its ``extract`` and seed choose the crops.
@@ -48,14 +49,11 @@ def examples(recipe: Recipe, source: str, count: int) -> list[Example]:
     Raises:
         SourceError: None can be used; the message is the last one's.
     """
-    clip = recipe.extract.clip
-    panned = clip is not None and source == SAMPLE
-    listing = list_images(source) if clip is None or panned else list_clips(source, clip)
     found: list[Example] = []
     problem: Exception | None = None
-    for ref in _order(listing.images, count, first=FIRST if source == SAMPLE else ()):
+    for ref in _order(_listed(recipe, source).images, count, first=FIRST if source == SAMPLE else ()):
         try:
-            found += _crops(recipe, ref, panned=panned)[:1]
+            found += _crops(recipe, ref)[:1]
         except SourceError as error:
             problem = error
         if len(found) == count:
@@ -63,6 +61,15 @@ def examples(recipe: Recipe, source: str, count: int) -> list[Example]:
     if not found:
         raise SourceError(f"source {source} has no picture for this recipe: {problem or 'all are smaller than asked'}")
     return found
+
+
+def _listed(recipe: Recipe, source: str) -> Listing:
+    extract = recipe.extract
+    if source != SAMPLE and extract.clip is not None:
+        return list_clips(source, extract.clip)
+    if source != SAMPLE and extract.faces is not None:
+        return list_faces(source, extract.faces)
+    return list_images(source)
 
 
 def _order(refs: tuple[ImageRef, ...], count: int, *, first: tuple[str, ...]) -> list[ImageRef]:
@@ -73,12 +80,15 @@ def _order(refs: tuple[ImageRef, ...], count: int, *, first: tuple[str, ...]) ->
     return list({ref.key: ref for ref in chosen}.values())
 
 
-def _crops(recipe: Recipe, ref: ImageRef, *, panned: bool) -> list[Example]:
+def _crops(recipe: Recipe, ref: ImageRef) -> list[Example]:
+    extract = recipe.extract
     if ref.frames is not None:
-        clip = read_clip(ref.uri, ref.frames, recipe.extract)
+        clip = read_clip(ref.uri, ref.frames, extract)
     else:
-        image = read_image(ref.uri, recipe.extract)
-        clip = _pan(image, recipe.extract.frames) if panned else image[None]
+        image = read_image(ref.uri, extract)
+        if ref.face is not None and extract.faces is not None:
+            image = take_face(image, ref.face, extract.faces)[0]
+        clip = _pan(image, extract.frames)
     windows = image_windows(recipe, ref.key, (clip.shape[1], clip.shape[2]))
     return [
         Example(f"{ref.key}#{name}", np.stack([cut(frame, window) for frame in clip]))
@@ -87,7 +97,7 @@ def _crops(recipe: Recipe, ref: ImageRef, *, panned: bool) -> list[Example]:
 
 
 def _pan(image: Array, frames: int) -> Array:
-    """A clip of a window that moves over a photograph."""
+    """A clip of a window that moves over a photograph; of one frame, the photograph."""
     h, w = (side - (frames - 1) * step for side, step in zip(image.shape[:2], PAN, strict=True))
     if min(h, w) < 1:
         raise SourceError(f"an image of {image.shape[0]}x{image.shape[1]} px is too small to pan over {frames} frames")

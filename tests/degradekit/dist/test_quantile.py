@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from degradekit.dist import Choice, Const, Dist, Histogram, Integer, LogUniform, Mixture, Uniform
+from degradekit.dist import Choice, Const, Dist, Histogram, Integer, LogUniform, Mixture, PowerUniform, Uniform
 from degradekit.dist.quantile import cdf, quantile
 from degradekit.rng import Draws
 
@@ -17,6 +17,8 @@ DISTS = [
     Const(3.0),
     Uniform(0.2, 3.0),
     LogUniform(10.0, 1000.0),
+    PowerUniform(0.01, 3.0, exponent=2),
+    PowerUniform(0.125, 1.0, exponent=-1),
     Integer(7, 21, 2),
     Choice((5.0, 1.0, 2.0), (0.2, 0.5, 0.3)),
     Mixture((Uniform(1.0, 1.5), Uniform(0.15, 1.0), Const(1.0)), (0.2, 0.7, 0.1)),

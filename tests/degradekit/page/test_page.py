@@ -136,3 +136,8 @@ def test_lines_are_no_wider_than_asked() -> None:
     assert all(font.getlength(line) <= 90 for line in lines)
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
     assert wrap("", font, 90) == []
+
+
+def test_long_paths_break_at_their_separators() -> None:
+    page = Page("kind", "t", "", [], [Section("s", "S", "", [Group("", [Shares({"a": 1.0}, "1  a:b/<c>")])])])
+    assert "<b>1  a:<wbr>b/<wbr>&lt;c&gt;</b>" in render_html(page)
