@@ -30,6 +30,7 @@ class JpegDraw(Draw):
     """
 
     name: ClassVar[str] = "jpeg"
+    unlisted: ClassVar[frozenset[str]] = frozenset({"swapped"})
 
     quality: Series
     subsampling: str

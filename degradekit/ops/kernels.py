@@ -41,7 +41,7 @@ def gaussian_taps(size: int, sigma: float) -> Array:
     """One-dimensional Gaussian, whose outer product with itself is :func:`gaussian` with both sigmas equal.
 
     Args:
-        size: Odd number of taps.
+        size: Number of taps; the middle of an even one lies between two of them.
         sigma: Standard deviation in px before the cut, > 0.
 
     Returns:
@@ -51,7 +51,7 @@ def gaussian_taps(size: int, sigma: float) -> Array:
         >>> gaussian_taps(3, 0.5).round(4).tolist()
         [0.1065, 0.787, 0.1065]
     """
-    offsets = np.arange(size) - size // 2
+    offsets = np.arange(size) - (size - 1) / 2
     return _unit_sum(np.exp(-0.5 / (sigma * sigma) * (offsets * offsets)))
 
 

@@ -33,6 +33,7 @@ class ResizeDraw(Draw):
     """
 
     name: ClassVar[str] = "resize"
+    unlisted: ClassVar[frozenset[str]] = frozenset({"step"})
 
     h: int
     w: int

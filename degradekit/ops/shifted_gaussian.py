@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
 from degradekit.dist import Dist, Within
 from degradekit.ops.base import HELD, Draw, Op
 from degradekit.ops.convolve import convolve_frames
-from degradekit.ops.ellipse import KernelSize
 from degradekit.ops.kernels import gaussian_taps
 from degradekit.rng import Draws
 from degradekit.types import Affine, Array, FloatImage, Geometry, Series
@@ -23,26 +22,31 @@ __all__ = ["ShiftedGaussian", "ShiftedGaussianDraw", "shifted_taps"]
 def shifted_taps(size: int, sigma: float, shift: float) -> Array:
     """A Gaussian of which every tap is shared by the two pixels next to its shifted place.
 
-    Linear shares keep the centre of gravity exactly at ``shift``; half a pixel widens the Gaussian by 1/4 px^2.
+    Linear shares keep the centre of gravity exactly at ``shift``; half a pixel widens the Gaussian by 1/4 px^2. An even
+    number of taps lies half a pixel off by itself, so that half-pixel shifts share nothing and widen nothing.
 
     Args:
-        size: Odd number of taps before the shift.
+        size: Number of taps before the shift.
         sigma: Standard deviation in px.
         shift: In px, to the right.
 
     Returns:
-        float64 ``[size + 2 ceil(|shift|)]``, unit sum.
+        float64, an odd number, ``size + 2 ceil(|shift|)`` or one more, unit sum.
 
     Example:
         >>> shifted_taps(1, 1.0, 0.5).tolist(), shifted_taps(1, 1.0, -2).tolist()
         ([0.0, 0.5, 0.5], [1.0, 0.0, 0.0, 0.0, 0.0])
+        >>> shifted_taps(2, 1.0, 0.5).tolist()
+        [0.0, 0.0, 0.5, 0.5, 0.0]
     """
+    even = size % 2 == 0
     room = math.ceil(abs(shift))
-    whole = math.floor(shift)
-    taps = np.zeros(size + 2 * room + 1)
-    first = room + whole
-    taps[first : first + size] = (1 - (shift - whole)) * gaussian_taps(size, sigma)
-    taps[first + 1 : first + 1 + size] += (shift - whole) * gaussian_taps(size, sigma)
+    rest = shift - 0.5 * even
+    whole = math.floor(rest)
+    taps = np.zeros(size + even + 2 * room + 1)
+    first = room + whole + even
+    taps[first : first + size] = (1 - (rest - whole)) * gaussian_taps(size, sigma)
+    taps[first + 1 : first + 1 + size] += (rest - whole) * gaussian_taps(size, sigma)
     return taps[:-1]
 
 
@@ -56,20 +60,28 @@ class ShiftedGaussianDraw(Draw):
     """A convolution with one shifted Gaussian, or one for each frame.
 
     Args:
-        size: Side of the kernel in px before the shift, odd.
+        size: Side of the kernel in px before the shift.
         sigma: Standard deviation in px.
         shift: Pixel (x, y) shows what was at (x + shift, y + shift), in px.
+        border: ``reflect`` or ``repeat``.
     """
 
     name: ClassVar[str] = "shifted_gaussian"
+    unlisted: ClassVar[frozenset[str]] = frozenset({"border"})
 
     size: int
     sigma: Series
     shift: float
+    border: str = "reflect"
 
     def apply(self, x: FloatImage) -> FloatImage:
         """Convolve every channel."""
-        return convolve_frames(x, partial(_kernel, self.size, self.shift), self.sigma)
+        if self.border == "reflect":
+            return convolve_frames(x, partial(_kernel, self.size, self.shift), self.sigma)
+        reach = self.size // 2 + math.ceil(abs(self.shift))
+        wide = np.pad(x, ((0, 0), (reach, reach), (reach, reach), (0, 0)), mode="edge")
+        y = convolve_frames(wide, partial(_kernel, self.size, self.shift), self.sigma)
+        return np.ascontiguousarray(y[:, reach:-reach, reach:-reach]) if reach else y
 
     def grid(self, g: Geometry) -> Affine:
         """The shift."""
@@ -83,11 +95,14 @@ class ShiftedGaussian(Op):
     kept pixel show the middle of its s x s block, as every other way of shrinking does: "nearest" without its shift.
 
     Args:
-        size_range: Side of the kernel in px before the shift, odd. What lies outside is cut off.
+        size_range: Side of the kernel in px before the shift, whole numbers 1 to 51. What lies outside is cut off.
+            An even side lies half a pixel off by itself: with a shift of 0.5 it is MATLAB's ``fspecial`` of that side.
         sigma_range: Standard deviation in px at this step's resolution; larger blurs more.
         shift_range: In px, right and down alike, -25 to 25: pixel (x, y) shows what was at (x + shift, y + shift).
+        border: How the picture continues outside: ``reflect``, without repeating the outermost pixels, or ``repeat``,
+            with nothing but them.
 
-    Shape: ``[T, H, W, C] -> [T, H, W, C]``; borders continue by reflection; the alignment records the shift.
+    Shape: ``[T, H, W, C] -> [T, H, W, C]``; the alignment records the shift.
 
     Range: float32, as encoded (not in linear light); a mean of the input, so it stays in the input's range within the
     0.25/255 that :mod:`degradekit.ops.convolve` may be off.
@@ -111,11 +126,12 @@ class ShiftedGaussian(Op):
     name: ClassVar[str] = "shifted_gaussian"
     draws: ClassVar[type[Draw]] = ShiftedGaussianDraw
 
-    size_range: KernelSize
+    size_range: Annotated[Dist, Within(1, 51, integer=True), HELD]
     sigma_range: Annotated[Dist, Within(0.01, 50, hint="sigma is in px")]
     shift_range: Annotated[Dist, Within(-25, 25, hint="the shift is in px"), HELD]
+    border: Literal["reflect", "repeat"] = "reflect"
 
     def draw(self, u: Draws, g: Geometry) -> ShiftedGaussianDraw:
         """Choose the size, the sigma and the shift."""
         size, sigma = int(self.size_range.sample(u, "size")), self.sigma_range.draw(u, "sigma", g.t)
-        return ShiftedGaussianDraw(size, sigma, self.shift_range.sample(u, "shift"))
+        return ShiftedGaussianDraw(size, sigma, self.shift_range.sample(u, "shift"), self.border)

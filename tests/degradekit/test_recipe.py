@@ -134,10 +134,12 @@ def test_every_recipe_ends_at_gt_over_scale(name: str, size: tuple[int, int]) ->
         h, w = plan.gt_geometry.size
         assert sorted((h, w)) == sorted(size)
         assert plan.lq_geometry.size == (h // recipe.scale, w // recipe.scale)
+        assert set(plan.columns()) <= set(recipe.columns())
+        if name in ("bd_duf", "real_esrgan_compat"):  # which move the picture, and say so
+            continue
         a, b, c, d, e, f = plan.alignment
         np.testing.assert_allclose((a, e, c, f), [recipe.scale] * 2 + [(recipe.scale - 1) / 2] * 2, atol=1e-9)
         assert b == d == 0
-        assert set(plan.columns()) <= set(recipe.columns())
 
 
 def test_draws_are_keyed_by_seed_key_and_variant() -> None:

@@ -77,3 +77,29 @@ def test_a_moving_shift_is_refused() -> None:
     ranges = {"size_range": 9, "sigma_range": 1, "shift_range": {"uniform": [0, 1], "over_time": "iid"}}
     with pytest.raises(ValidationError, match="one for the whole clip"):
         ShiftedGaussian.model_validate(ranges)
+
+
+@given(st.integers(1, 12), st.floats(0.05, 5), st.floats(-25, 25))
+def test_an_even_side_has_its_centre_of_gravity_at_the_shift_too(half: int, sigma: float, shift: float) -> None:
+    taps = shifted_taps(2 * half, sigma, shift)
+    assert len(taps) % 2 == 1
+    assert taps.sum() == pytest.approx(1)
+    assert taps @ (np.arange(len(taps)) - len(taps) // 2) == pytest.approx(shift, abs=1e-9)
+
+
+def test_an_even_side_moved_by_half_a_pixel_is_a_plain_gaussian() -> None:
+    taps = shifted_taps(12, 1.6, 0.5)
+    at = np.arange(12) - 5.5
+    want = np.exp(-(at**2) / (2 * 1.6**2))
+    np.testing.assert_allclose(taps[np.flatnonzero(taps)], want / want.sum(), rtol=1e-12)
+    assert np.flatnonzero(taps)[0] - len(taps) // 2 == -5
+
+
+def test_borders_reflect_or_repeat() -> None:
+    ramp = np.broadcast_to(np.linspace(0, 1, 40, dtype=np.float32)[None, None, :, None], (1, 30, 40, 3)).copy()
+    repeat, reflect = (ShiftedGaussianDraw(13, 2.0, 0.0, border).apply(ramp) for border in ("repeat", "reflect"))
+    taps = shifted_taps(13, 2.0, 0.0)
+    wide = np.pad(ramp[0, 0, :, 0], 6, mode="edge")
+    np.testing.assert_allclose(repeat[0, 0, :, 0], np.convolve(wide, taps, mode="valid"), atol=ERROR)
+    assert reflect[0, 0, 0, 0] > 1.5 * repeat[0, 0, 0, 0]
+    np.testing.assert_allclose(repeat[:, :, 8:-8], reflect[:, :, 8:-8], atol=2 * ERROR)
