@@ -146,10 +146,11 @@ def _at(schedule: Mapping[int, T], epoch: int) -> T | None:
 
 
 class Cut(NamedTuple):
-    """One global batch: positions [first, last) of an epoch."""
+    """One global batch: positions [first, last) of an epoch, and whether it is the last one."""
 
     first: int
     last: int
+    final: bool
 
 
 def cuts(start: int, size: int, batch: int, *, ranks: int, drop_last: bool) -> tuple[int, list[int]]:
@@ -183,8 +184,7 @@ def cuts(start: int, size: int, batch: int, *, ranks: int, drop_last: bool) -> t
 def spans(start: int, size: int, batch: int, *, ranks: int, drop_last: bool) -> Iterator[Cut]:
     """The global batches of what is left of an epoch."""
     full, more = cuts(start, size, batch, ranks=ranks, drop_last=drop_last)
-    for _ in range(full):
-        yield Cut(start, start + batch)
-        start += batch
-    for length in more:
-        yield Cut(start, start + length)
+    for number in range(full + len(more)):
+        last = start + (batch if number < full else more[0])
+        yield Cut(start, last, number == full + len(more) - 1)
+        start = last

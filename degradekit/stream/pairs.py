@@ -51,6 +51,10 @@ class Pairs(Protocol):
         """First index of each shard, and the number of pairs."""
 
     @property
+    def group(self) -> int:
+        """Variants of each GT; they have neighbouring indices."""
+
+    @property
     def columns(self) -> dict[str, str]:
         """Typed columns."""
 
@@ -104,6 +108,11 @@ class StoredPairs:
         return np.array([*(shard.first_index for shard in self.dataset.shards), len(self.dataset)], np.int64)
 
     @property
+    def group(self) -> int:
+        """Variants of each GT; they have neighbouring indices."""
+        return int(self.dataset.info["variants"])
+
+    @property
     def columns(self) -> dict[str, str]:
         """Typed columns."""
         return dict(self.dataset.schema)
@@ -119,7 +128,7 @@ class StoredPairs:
 
     def find(self, key: str) -> list[int]:
         """Indices of a sample's variants."""
-        found = (self.dataset.find(key, variant) for variant in range(int(self.dataset.info["variants"])))
+        found = (self.dataset.find(key, variant) for variant in range(self.group))
         return [index for index in found if index is not None]
 
     def reader(self, parts: Sequence[str], *, validate: bool) -> Reader:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -20,15 +21,45 @@ from degradekit.stream.order import Ints
 from degradekit.stream.pairs import Pairs
 from degradekit.stream.pixels import Augment
 from degradekit.stream.places import open_pairs
+from degradekit.stream.report import Clock, Mixing, Stall, explained, mixing
 from degradekit.stream.select import Variants
+from degradekit.stream.where import parse_filter
 
 __all__ = ["PairStream"]
 
-T = TypeVar("T")
 Place: TypeAlias = "str | Path | Dataset | PairStream"
 VERSION = 1
 CHUNK = 16
 """Batches whose pairs are computed at a time: 70 us for one batch alone, 8 us each in such a chunk."""
+
+SCANNED = 1 << 16
+"""Positions that are looked at together for pairs to skip."""
+DOWNLOADED = 8
+"""Batches ahead for which shards are downloaded unless ``predownload`` says otherwise."""
+DOWNLOADS = 2
+"""Threads that download."""
+
+
+@contextmanager
+def closing_pool(threads: int) -> Iterator[Executor]:
+    """A pool of threads that is left without waiting for work that was not begun."""
+    pool = ThreadPoolExecutor(threads)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _Work(NamedTuple):
+    """A batch to be made."""
+
+    positions: Ints
+    drawn: Drawn
+    next: tuple[int, int]
+    empty: bool
+
+
+_NOTHING = Drawn(np.empty(0, np.int64), np.empty(0, np.int64))
 
 
 class PairStream:
@@ -154,11 +185,13 @@ class PairStream:
         self._validate, self._dtype, self._on_corrupt = validate, dtype, on_corrupt
         self._columns, self._roles = tuple(columns), tuple(roles)
         self._predownload = predownload
+        self.ranked = rank is not None or world_size is not None
         self.rank = int(os.environ.get("RANK", "0")) if rank is None else rank
         self.world_size = int(os.environ.get("WORLD_SIZE", "1")) if world_size is None else world_size
         self.epoch = 0
         self._position = 0
         self.lost: list[dict[str, Any]] = []
+        self.clock = Clock()
         self._check()
         self._skip = self._indices(skip)
 
@@ -176,6 +209,9 @@ class PairStream:
             crop, scale = self._augment.crop, part.pairs.scale
             if crop is not None and (crop < scale or crop % scale):
                 raise StreamError(f"crop={crop} is no multiple of the scale {scale} of {part.pairs.uri}.")
+            for text in part.where.values():
+                if text is not None:
+                    parse_filter(text, part.pairs.columns)
             for name in self._columns:
                 if name != "plan" and name not in part.pairs.columns:
                     raise StreamError(f"{part.pairs.uri} has no column {name}; see degradekit inspect.")
@@ -217,9 +253,12 @@ class PairStream:
 
     def __iter__(self) -> Iterator[Batch]:
         """What is left of the present epoch; the state counts a batch as soon as it is handed out."""
-        for batch in self.batches():
+        epoch = self.epoch
+        self.clock.workers = 0
+        for batch in self.clock.timed(self.batches()):
             self.received(batch)
             yield batch
+        self.set_epoch(epoch + 1)  # also where nothing was left
 
     def set_epoch(self, epoch: int) -> None:
         """Go to the beginning of an epoch; within the present one nothing changes, so a resumed epoch goes on."""
@@ -231,6 +270,7 @@ class PairStream:
         """Count a batch that the trainer has received; iteration does so by itself."""
         self.epoch, self._position = batch["next"]
         self.lost += batch["lost"]
+        self.clock.count(len(batch["key"]), *batch["seconds"])
 
     def state_dict(self, after: Batch | None = None) -> dict[str, Any]:
         """Where the stream stands, as JSON of less than a kilobyte; equal on all ranks.
@@ -272,46 +312,120 @@ class PairStream:
             )
         self.epoch, self._position = int(state["epoch"]), int(state["position"])
 
-    def batches(self, worker: int = 0, workers: int = 1) -> Iterator[Batch]:
+    def explain(self, step: int | Batch, *, epoch: int | None = None) -> list[dict[str, Any]]:
+        """Which pairs a global batch is made of, with everything that was drawn for them: past or coming.
+
+        Args:
+            step: Number of the batch in its epoch, from 0 at the present batch size; or a batch as it was received.
+            epoch: Which epoch; None is the present one.
+
+        Returns:
+            For each pair of all ranks ``position``, ``dataset``, ``index``, ``key``, ``variant``, ``view`` (crop, flip
+            and turn) and ``parameters``: its typed columns.
+
+        Raises:
+            StreamError: The epoch has no such batch.
+        """
+        if not isinstance(step, int):
+            return explained(self._course, self._augment, step["epoch"], np.asarray(step["position"]))
+        epoch = self.epoch if epoch is None else epoch
+        batches = list(islice(self._global(epoch, 0), step, step + 1)) if step >= 0 else []
+        if not batches:
+            raise StreamError(f"epoch {epoch} has no batch {step}; it has {len(self)}.")
+        return explained(self._course, self._augment, epoch, batches[0][0])
+
+    def mixing(self, batches: int = 32) -> Mixing:
+        """How well the next batches of the epoch are mixed, told from their order without reading them."""
+        return mixing(self._course, self.epoch, [at for at, _ in islice(self._global(self.epoch), batches)])
+
+    def stalls(self) -> Stall:
+        """What has held up training so far: reading, decoding, handing over or the trainer; and what to change.
+
+        Raises:
+            StreamError: No batch was received yet.
+        """
+        return self.clock.stall()
+
+    def batches(self, worker: int = 0, workers: int = 1, *, after: int = 0) -> Iterator[Batch]:
         """What is left of the epoch, or one worker's share of it, without counting anything as received.
 
-        Worker w of W makes every W-th batch from the w-th on, so taking turns among workers gives the order of one.
+        Args:
+            worker: Worker w of W makes every W-th batch from the w-th on, so that taking turns among all gives the
+                order of one.
+            workers: How many there are.
+            after: Batches of its share that it has made already.
         """
         epoch = self.epoch
-        size = self._course.size(epoch)
-        mine = islice(self._cut(epoch, self._position, size), worker, None, workers)
+        mine = islice(self._plan(epoch), worker + after * workers, None, workers)
         with ExitStack() as stack:
             maker = self._maker(stack)
-            for positions, drawn, last in self._ahead(epoch, mine, stack):
-                batch = maker.make(epoch, positions, drawn)
-                batch["next"] = (epoch + 1, 0) if last >= size else (epoch, last)
-                yield batch
+            for work in self._downloaded(self._drawn(epoch, mine), stack):
+                batch = maker.make(epoch, work.positions, work.drawn)
+                if work.empty:
+                    batch |= {name: value[:0] for name, value in batch.items() if isinstance(value, np.ndarray | list)}
+                yield batch | {"next": work.next}
 
-    def _cut(self, epoch: int, start: int, size: int) -> Iterator[tuple[Ints, int]]:
-        """This rank's positions of each global batch, and the position after it."""
-        for cut in spans(start, size, self.global_batch, ranks=self.world_size, drop_last=self.drop_last):
-            yield self._share(np.arange(cut.first, cut.last)), cut.last
+    def _plan(self, epoch: int) -> Iterator[_Work]:
+        """This rank's share of each global batch."""
+        for positions, after in self._global(epoch):
+            first, last = (len(positions) * rank // self.world_size for rank in (self.rank, self.rank + 1))
+            # A rank that has no share still needs to know the shapes of one.
+            yield _Work(positions[first : max(last, first + 1)], _NOTHING, after, first == last)
 
-    def _share(self, positions: Ints) -> Ints:
-        count = len(positions)
-        first, last = (count * rank // self.world_size for rank in (self.rank, self.rank + 1))
-        return positions[first:last]
+    def _global(self, epoch: int, start: int | None = None) -> Iterator[tuple[Ints, tuple[int, int]]]:
+        """Positions of each global batch from a position on (None: where the stream stands), and what follows it."""
+        size = self._course.size(epoch)
+        gaps = self._gaps(epoch, size)
+        ranks = gaps - np.arange(len(gaps))
+        start = self._position if start is None else start
+        start -= int(np.searchsorted(gaps, start))
+        left = size - len(gaps)
+        for cut in spans(start, left, self.global_batch, ranks=self.world_size, drop_last=self.drop_last):
+            places = np.arange(cut.first, cut.last)
+            positions = places + np.searchsorted(ranks, places, side="right") if len(gaps) else places
+            yield positions, (epoch + 1, 0) if cut.final else (epoch, int(positions[-1]) + 1)
 
-    def _ahead(
-        self, epoch: int, cut: Iterator[tuple[Ints, int]], stack: ExitStack
-    ) -> Iterator[tuple[Ints, Drawn, int]]:
-        """Positions and their pairs, computed a chunk at a time."""
-        while chunk := list(islice(cut, CHUNK)):
-            drawn = self._course.draw(epoch, np.concatenate([positions for positions, _ in chunk]))
+    def _gaps(self, epoch: int, size: int) -> Ints:
+        """Positions of an epoch whose pairs are to be skipped, in order; looks at all of them, 0.2 us each."""
+        found = [np.empty(0, np.int64)]
+        if any(len(skipped) for skipped in self._skip):
+            for first in range(0, size, SCANNED):
+                positions = np.arange(first, min(first + SCANNED, size))
+                drawn = self._course.draw(epoch, positions)
+                for part, skipped in enumerate(self._skip):
+                    found.append(positions[(drawn.part == part) & np.isin(drawn.indices, skipped)])
+        return np.sort(np.concatenate(found))
+
+    def _drawn(self, epoch: int, works: Iterator[_Work]) -> Iterator[_Work]:
+        """The same with their pairs, computed a chunk at a time."""
+        while chunk := list(islice(works, CHUNK)):
+            drawn = self._course.draw(epoch, np.concatenate([work.positions for work in chunk]))
             at = 0
-            for positions, last in chunk:
-                now = slice(at, at := at + len(positions))
-                yield positions, Drawn(drawn.part[now], drawn.indices[now]), last
+            for work in chunk:
+                now = slice(at, at := at + len(work.positions))
+                yield work._replace(drawn=Drawn(drawn.part[now], drawn.indices[now]))
+
+    def _downloaded(self, works: Iterator[_Work], stack: ExitStack) -> Iterator[_Work]:
+        """The same, while other threads bring near what batches need that are ``predownload`` pairs ahead."""
+        far = [number for number, pairs in enumerate(self.pairs) if pairs.window is not None]
+        if not far:
+            yield from works
+            return
+        ahead = DOWNLOADED * self.batch_size if self._predownload is None else self._predownload
+        pool = stack.enter_context(closing_pool(DOWNLOADS))
+        waiting: deque[_Work] = deque()
+        for work in works:
+            for number in far:
+                pool.submit(self.pairs[number].ahead, work.drawn.indices[work.drawn.part == number].tolist())
+            waiting.append(work)
+            if len(waiting) * self.batch_size > ahead:
+                yield waiting.popleft()
+        yield from waiting
 
     def _maker(self, stack: ExitStack) -> Maker:
         texts = (("plan",) if "plan" in self._columns else ()) + (("columns",) if set(self._columns) - {"plan"} else ())
         readers = tuple(pairs.reader((*self._roles, *texts), validate=self._validate) for pairs in self.pairs)
-        pool: Executor | None = stack.enter_context(ThreadPoolExecutor(self.threads)) if self.threads else None
+        pool: Executor | None = stack.enter_context(closing_pool(self.threads)) if self.threads else None
         return Maker(
             self.pairs, readers, self._augment, self._roles, self._columns, self._dtype, self._on_corrupt,
             self._course.seed, pool,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable, Iterable
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -188,3 +189,40 @@ def test_arguments_that_do_not_fit(make_set: Callable[..., Path], tmp_path: Path
             PairStream(place, **options)
     with pytest.raises(StreamError, match="needs one place"):
         PairStream()
+
+
+def test_what_drop_last_leaves_out_ends_the_epoch(make_set: Callable[..., Path]) -> None:
+    stream = PairStream(make_set(29), batch_size=8, drop_last=True)
+    assert [len(epoch_of(stream)) for _ in range(2)] == [24, 24]
+    assert (stream.epoch, stream.state_dict()["position"]) == (2, 0)
+    state = PairStream(make_set(29), batch_size=1).state_dict() | {"position": 28}
+    stream.load_state_dict(state)
+    assert epoch_of(stream) == []
+    assert stream.epoch == 1
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_skipped_keys_leave_all_others_in_their_order(make_set: Callable[..., Path], ranks: int) -> None:
+    place = make_set(29)
+    whole = epoch_of(PairStream(place, batch_size=4))
+    keys = [f"photos/{whole[at]:04d}.png#r0" for at in (0, 5, 6, 20)]
+    wanted = [index for at, index in enumerate(whole) if at not in (0, 5, 6, 20)]
+    shares = [list(PairStream(place, batch_size=4 // ranks, skip=keys, rank=r, world_size=ranks)) for r in range(ranks)]
+    assert flat(map(flat, zip(*map(indices, shares), strict=True))) == wanted
+    assert {len(batch["key"]) for batch in shares[0][:-1]} == {4 // ranks}
+
+
+def test_keys_can_be_skipped_after_an_interruption(make_set: Callable[..., Path]) -> None:
+    place = make_set(29)
+    whole = epoch_of(PairStream(place, batch_size=4))
+    before = PairStream(place, batch_size=4)
+    received = list(islice(before, 3))
+    resumed = PairStream(place, batch_size=4, skip=[f"photos/{whole[at]:04d}.png#r0" for at in (2, 13)])
+    resumed.load_state_dict(before.state_dict())
+    assert flat(indices(received)) + epoch_of(resumed) == whole[:13] + whole[14:]
+
+
+def test_a_rank_without_a_pair_gets_an_empty_batch(make_set: Callable[..., Path]) -> None:
+    shares = [list(PairStream(make_set(3), batch_size=2, rank=rank, world_size=4)) for rank in range(4)]
+    assert [batch["gt"].shape for share in shares for batch in share] == [(0, 16, 16, 3)] + [(1, 16, 16, 3)] * 3
+    assert sorted(flat(flat(map(indices, shares)))) == [0, 1, 2]
