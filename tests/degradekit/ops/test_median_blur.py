@@ -56,3 +56,14 @@ def test_brightening_and_filtering_can_be_swapped() -> None:
 def test_even_sizes_are_refused() -> None:
     with pytest.raises(ValidationError, match="odd whole numbers"):
         MedianBlur.model_validate({"size_range": 4})
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_pictures_of_8_bit_take_a_shorter_way_to_the_same_bits(channels: int) -> None:
+    x = picture((1, 24, 26, channels), 255)
+    other = x.copy()
+    other[0, 23, 25] = 0.5 / 255  # one sample between two levels, in the last window only
+    for size in (7, 15):
+        whole, broken = MedianBlurDraw(size).apply(x), MedianBlurDraw(size).apply(other)
+        reach = size // 2
+        np.testing.assert_array_equal(whole[:, : -reach - 1, : -reach - 1], broken[:, : -reach - 1, : -reach - 1])
