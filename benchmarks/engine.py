@@ -29,6 +29,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 from children import Child, NotRunning
+from floor import floors
 from pool import crops
 
 HERE = Path(__file__).parent
@@ -198,6 +199,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         finally:
             for child in children.values():
                 child.close()
+    found = summary(times)
+    steps = profile_steps(args.photos, args.draws, args.core) if args.draws else []
     return {
         "question": "CPU milliseconds of one core for one Real-ESRGAN x4 pair, GT 400x400 -> LQ 100x100, from memory",
         "machine": machine(),
@@ -205,8 +208,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "pool": {"crops": len(pool), "mean_level": float(pool.mean())},
         "versions": {peer: child.versions for peer, child in children.items()},
         "missing": missing,
-        **summary(times),
-        "steps": profile_steps(args.photos, args.draws, args.core) if args.draws else [],
+        **found,
+        "steps": steps,
+        "floors": floors(steps, found["yardstick"]["ms"]["median"]),
     }
 
 

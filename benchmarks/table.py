@@ -32,6 +32,8 @@ def markdown(result: dict[str, Any]) -> str:
         parts.append(_yardstick(result["yardstick"]))
     if result["steps"]:
         parts.append(_steps(result["steps"]))
+    if result.get("floors"):
+        parts.append(_floors(result["floors"]))
     return "\n".join(parts)
 
 
@@ -94,6 +96,24 @@ def _steps(steps: list[dict[str, Any]]) -> str:
         )
     total = sum(step["ms_per_pair"] for step in steps)
     return "\n".join(["## Where a pair's time goes\n", _grid(head, body), f"Sum: {total:.2f} ms a pair.\n"])
+
+
+def _floors(rows: list[dict[str, Any]]) -> str:
+    head = ("step", "ms/pair", "floor, ms", "times the floor", "why, where above 1.5")
+    body = [
+        (row["step"], f"{row['ms_per_pair']:.3f}", f"{row['floor_ms']:.3f}", _digits(row["ratio"]), row.get("why", ""))
+        for row in rows
+    ]
+    ours, floor = (sum(row[key] for row in rows) for key in ("ms_per_pair", "floor_ms"))
+    return "\n".join(
+        [
+            "## How far from the floor\n",
+            "The floors are those of compiled AVX-512 float32 kernels, measured elsewhere and scaled by the yardstick "
+            "(`benchmarks/floor.py`).\n",
+            _grid(head, body),
+            f"Sum: {ours:.2f} ms of {floor:.2f} ms.\n",
+        ]
+    )
 
 
 def _title(row: dict[str, Any]) -> str:
