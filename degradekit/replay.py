@@ -128,7 +128,7 @@ def compare(record: Record, recipe: Recipe | None = None) -> Difference | None:
     name = partial(Difference, record.key, record.variant)
     try:
         plan = Plan.from_json(record.plan)
-        reason = "" if recipe is None else _redrawn(plan, recipe)
+        reason = "" if recipe is None else redrawn(plan, recipe)
         if reason:
             return name(reason=reason)
         return _first_difference(name, codecs.decode(record.lq), plan.make_lq(codecs.decode(record.gt)))
@@ -169,7 +169,7 @@ def stored_recipe(dataset: Dataset) -> Recipe | None:
     return recipe if recipe.digest == info["recipe_digest"] else None
 
 
-def _redrawn(plan: Plan, recipe: Recipe) -> str:
+def redrawn(plan: Plan, recipe: Recipe) -> str:
     """The first thing that a plan drawn anew has otherwise, or an empty text."""
     again = recipe.draw(key=plan.key, geometry=Geometry(*plan.hr), variant=plan.variant)
     if again == plan:
