@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from degradekit.cli import build, doctor, explain, export, import_, inspect, preview, recipe, replay, sheet, verify
+from degradekit.cli import audit, build, doctor, explain, export, import_, inspect, preview, recipe, replay, sheet, verify
 from degradekit.errors import DegradekitError, ShardError
 
 __all__ = ["VERBS", "main", "make_parser"]
@@ -19,6 +19,7 @@ __all__ = ["VERBS", "main", "make_parser"]
 VERBS = {
     "build": build,
     "verify": verify,
+    "audit": audit,
     "replay": replay,
     "inspect": inspect,
     "sheet": sheet,
