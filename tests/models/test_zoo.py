@@ -1,5 +1,6 @@
 import hashlib
 import io
+import math
 from dataclasses import replace
 
 import pytest
@@ -58,9 +59,7 @@ def test_the_table_is_whole():
 def test_costs_are_counted(name, macs, manifests):
     cost = measure(name)
     assert (cost.macs, cost.size) == (macs, (64, 64))
-    assert cost.parameters == sum(
-        __import__("math").prod(shape) for _, shape, _, kind in manifests[name]["keys"] if kind == "param"
-    )
+    assert cost.parameters == sum(math.prod(shape) for _, shape, _, kind in manifests[name]["keys"] if kind == "param")
 
 
 def test_networks_of_one_size_are_counted_at_it():

@@ -270,7 +270,7 @@ def _torchvision_ops() -> Any:
 
 def _power_of_two(size: int) -> int:
     """The smallest power of two that is not below `size`."""
-    return 1 << (size - 1).bit_length()
+    return 1 << (int(size) - 1).bit_length()  # int: tracing hands over a tensor
 
 
 def _check_shapes(x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor) -> None:
