@@ -1,4 +1,4 @@
-"""Perlin noise: soft patches of several sizes, as uneven light, stains and bad scans leave them."""
+"""Perlin and simplex noise: soft patches of several sizes, as uneven light, stains and bad scans leave them."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ __all__ = ["PerlinNoise", "PerlinNoiseDraw"]
 _MOST_OCTAVES = 8
 _VARIANCE = 8 * (535 / 18018) * (181 / 462)
 """Of one octave: 8 A B, A and B the integrals of t^2 (1 - s(t))^2 and (1 - s(t))^2 over a cell, s the fade."""
+_SKEW, _UNSKEW = (math.sqrt(3) - 1) / 2, (3 - math.sqrt(3)) / 6
+_SIDE = math.sqrt(2 / 3)
+"""Of a triangle of the simplex lattice."""
+_SIMPLEX_VARIANCE = math.sqrt(3) * math.pi / 92160
+"""Of one octave: sqrt(3) points an area, each pi times the integral of (1/2 - u)^8 u du from 0 to 1/2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,7 @@ class PerlinNoiseDraw(Draw):
         octaves: How many there are.
         persistence: Strength of an octave by that of the one before.
         correlation: ``grey`` or ``independent``.
+        lattice: ``square`` or ``simplex``.
         field: Name of the normal field.
     """
 
@@ -44,6 +50,7 @@ class PerlinNoiseDraw(Draw):
     octaves: int
     persistence: float
     correlation: str
+    lattice: str
     field: str
 
     def apply(self, x: FloatImage) -> FloatImage:
@@ -64,14 +71,20 @@ class PerlinNoiseDraw(Draw):
     def _plane(self, h: int, w: int, place: tuple[int, int, int]) -> FloatImage:
         """One plane of variance 1."""
         i, g, planes = place
-        total = math.sqrt(_VARIANCE * sum(self.persistence ** (2 * k) for k in range(self.octaves)))
+        simplex = self.lattice == "simplex"
+        variance = _SIMPLEX_VARIANCE if simplex else _VARIANCE
+        total = math.sqrt(variance * sum(self.persistence ** (2 * k) for k in range(self.octaves)))
         out = np.zeros((h, w), np.float32)
         for k in range(self.octaves):
             period = self.period / 2**k
-            rows, columns = (int((side - 0.5) / period) + 2 for side in (h, w))
+            ends = [(side - 0.5) / period for side in (h, w)]
+            if simplex:
+                ends = [_SIDE * (end + _SKEW * sum(ends)) for end in ends]
+            rows, columns = (int(end) + 2 for end in ends)
             first = ((_MOST_OCTAVES * i + k) * planes + g) << 32
             gradients = normal_field(self.field, 2 * rows * columns, first=first).reshape(rows, 2 * columns)
-            _add_octave(gradients, period, float32(self.persistence**k / total), out)
+            add = _add_simplex if simplex else _add_octave
+            add(gradients, period, float32(self.persistence**k / total), out)
         return out
 
 
@@ -79,23 +92,27 @@ class PerlinNoise(Op):
     """Adds gradient noise: soft patches, with finer ones on top of them, and clips to [0, 1].
 
     Every point of a square lattice has a random slope; between the points the four slopes around are faded into each
-    other, so the noise is 0 at the points and has no direction on average. Each octave halves the cells.
+    other, so the noise is 0 at the points and has no direction on average. Each octave halves the cells. In the
+    ``simplex`` lattice, one of triangles, every point counts for a disc around it: less of a grid shows.
 
     Args:
         sigma_range: Standard deviation in [0, 1] (recipes may write 10/255) of all octaves together; larger is
             stronger, 0 leaves the image.
-        period_range: Side of the cells of the first octave in px at this step's resolution, 2 to 1024; larger is
-            smoother.
+        period_range: Side of the cells (squares or triangles) of the first octave in px at this step's resolution, 2
+            to 1024; larger is smoother.
         octaves_range: How many octaves there are, 1 to 8; more add finer patches.
         persistence_range: Strength of an octave by that of the one before, 0 to 1; larger is rougher.
         correlation: ``grey`` adds one plane to all channels, ``independent`` gives each its own: patches of colour.
+        lattice: ``square`` (Perlin), ``simplex``, or a choice.
 
     Shape: ``[T, H, W, C] -> [T, H, W, C]``; every frame has noise of its own.
 
     Range: float32 sRGB in [0, 1]; saturates.
 
     Source: K. Perlin, "An image synthesizer", SIGGRAPH 1985, with the fade 6 t^5 - 15 t^4 + 10 t^3 of "Improving
-    noise", SIGGRAPH 2002. Differs in slopes that are normal vectors, so that the variance is known.
+    noise", SIGGRAPH 2002. K. Perlin, "Noise hardware", SIGGRAPH 2001 course notes, for the simplex lattice, with the
+    (1/2 - r^2)^4 of S. Gustavson, "Simplex noise demystified", 2005. Differs in slopes that are normal vectors, so that
+    the variance is known.
 
     Example:
         >>> from degradekit.rng import Draws, sample_key
@@ -117,6 +134,7 @@ class PerlinNoise(Op):
     octaves_range: Annotated[Dist, Within(1, _MOST_OCTAVES, integer=True), HELD] = Const(1)
     persistence_range: Annotated[Dist, Within(0, 1), HELD] = Const(0.5)
     correlation: Annotated[Pick, Words("grey", "independent")] = Pick(("grey",))
+    lattice: Annotated[Pick, Words("square", "simplex")] = Pick(("square",))
 
     def draw(self, u: Draws, g: Geometry) -> PerlinNoiseDraw:
         """Choose the strength and the sizes."""
@@ -126,6 +144,7 @@ class PerlinNoise(Op):
             octaves=int(self.octaves_range.sample(u, "octaves")),
             persistence=self.persistence_range.sample(u, "persistence"),
             correlation=self.correlation.draw(u, "correlation"),
+            lattice=self.lattice.draw(u, "lattice"),
             field=u.field("noise"),
         )
 
@@ -155,3 +174,30 @@ def _add_octave(gradients: Array, period: float, weight: float32, out: Array) ->
             bottom = below[i] * left + below[i + 1] * (v - float32(1))
             bottom += fade[x] * (below[i + 2] * right + below[i + 3] * (v - float32(1)) - bottom)
             out[y, x] += weight * (top + down * (bottom - top))
+
+
+@kernel
+def _add_simplex(gradients: Array, period: float, weight: float32, out: Array) -> None:
+    """Add one octave of simplex noise; ``gradients`` as above, by the skewed lattice."""
+    h, w = out.shape
+    columns = gradients.shape[1] // 2
+    flat = gradients.reshape(gradients.size)
+    unskew = float32(_UNSKEW)
+    for y in range(h):
+        at_y = _SIDE * (y + 0.5) / period
+        for x in range(w):
+            at_x = _SIDE * (x + 0.5) / period
+            skew = _SKEW * (at_x + at_y)
+            column, row = int(at_x + skew), int(at_y + skew)
+            back = _UNSKEW * (column + row)
+            u, v = float32(at_x - column + back), float32(at_y - row + back)
+            right, down = (1, 0) if u > v else (0, 1)  # the triangle of the cell
+            total = float32(0)
+            for i, j in ((0, 0), (right, down), (1, 1)):
+                shift = unskew * float32(i + j)
+                du, dv = u - float32(i) + shift, v - float32(j) + shift
+                near = max(float32(0.5) - du * du - dv * dv, float32(0))
+                near *= near
+                at = 2 * ((row + j) * columns + column + i)
+                total += near * near * (flat[at] * du + flat[at + 1] * dv)
+            out[y, x] += weight * total

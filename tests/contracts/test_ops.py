@@ -133,6 +133,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
             "sigma_range": [0, 0.1],
             "period_range": [3, 20],
             "octaves_range": {"integer": [1, 4]},
+            "lattice": ["square", "simplex"],
             "correlation": ["grey", "independent"],
         }
     ],

@@ -12,7 +12,7 @@ from degradekit.rng import Draws, sample_key
 from degradekit.types import Array, FloatImage, Geometry
 
 FIELD = Draws(sample_key(0, "cat.png", 0), "noise").field("noise")
-NOISE = PerlinNoiseDraw(0.05, 8.0, 1, 0.5, "grey", FIELD)
+NOISE = PerlinNoiseDraw(0.05, 8.0, 1, 0.5, "grey", "square", FIELD)
 
 
 def flat(t: int = 1, n: int = 256) -> FloatImage:
@@ -45,9 +45,28 @@ def test_a_value_is_the_faded_mean_of_four_slopes() -> None:
         assert found[y, x] == pytest.approx(total / math.sqrt(variance), abs=2e-4)
 
 
+def test_a_value_of_the_simplex_lattice_is_the_sum_of_the_slopes_around() -> None:
+    """By the definition: every lattice point within sqrt(1/2) counts, found by trying all of them."""
+    draw = replace(NOISE, sigma=0.01, period=5.5, lattice="simplex")
+    found = noise(draw, flat(n=40))[0, :, :, 0] / 0.01
+    end, side, skew, back = 39.5 / 5.5, math.sqrt(2 / 3), (math.sqrt(3) - 1) / 2, (3 - math.sqrt(3)) / 6
+    columns = int(side * (end + skew * 2 * end)) + 2
+    slopes = normal_field(FIELD, 2 * columns * columns).reshape(columns, columns, 2).astype(np.float64)
+    rows, cols = np.mgrid[:columns, :columns]
+    points = np.stack([cols - back * (rows + cols), rows - back * (rows + cols)], axis=-1)
+    edges = np.linalg.norm(points[3, 3] - points[[3, 4, 4], [4, 3, 4]], axis=-1)
+    np.testing.assert_allclose(edges, side)
+    for y, x in [(0, 0), (7, 20), (13, 39), (39, 3), (39, 39)]:
+        away = np.array([x + 0.5, y + 0.5]) / 5.5 * side - points
+        near = np.maximum(0.5 - (away**2).sum(axis=-1), 0) ** 4
+        total = (near * (slopes * away).sum(axis=-1)).sum()
+        assert found[y, x] == pytest.approx(total / math.sqrt(math.sqrt(3) * math.pi / 92160), abs=3e-4)
+
+
+@pytest.mark.parametrize("lattice", ["square", "simplex"])
 @pytest.mark.parametrize(("octaves", "persistence"), [(1, 0.5), (3, 0.5), (4, 1.0)])
-def test_sigma_is_that_of_all_octaves(octaves: int, persistence: float) -> None:
-    draw = replace(NOISE, sigma=0.02, period=16.0, octaves=octaves, persistence=persistence)
+def test_sigma_is_that_of_all_octaves(octaves: int, persistence: float, lattice: str) -> None:
+    draw = replace(NOISE, sigma=0.02, period=16.0, octaves=octaves, persistence=persistence, lattice=lattice)
     deviations = [noise(replace(draw, field=f"{i:032x}"), flat())[..., 0].std() for i in range(8)]
     assert np.sqrt(np.mean(np.square(deviations))) == pytest.approx(0.02, rel=0.06)
 
