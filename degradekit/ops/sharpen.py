@@ -20,6 +20,7 @@ horizontal pass in a short filter and a dilated one, 23 taps instead of 51, was 
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -65,7 +66,7 @@ def sharpen(x: FloatImage, gaussian: StridedGaussian, amount: float, threshold: 
 
     Args:
         x: float32 ``[T, H, W, C]``, in [0, 1].
-        gaussian: From :func:`strided_gaussian`.
+        gaussian: From :func:`strided_gaussian`, for this amount.
         amount: Share of the residual that is added; 0 changes nothing, larger is sharper.
         threshold: Residuals up to this size, in [0, 1], are left alone, but for the softness of the mask.
 
@@ -82,25 +83,33 @@ def sharpen(x: FloatImage, gaussian: StridedGaussian, amount: float, threshold: 
     return (out if n >= MIN_ROW else np.ascontiguousarray(out[:, :n])).reshape(x.shape)
 
 
-@lru_cache(maxsize=32)
-def strided_gaussian(size: int, sigma: float) -> StridedGaussian:
+def strided_gaussian(size: int, sigma: float, amount: float = 1.0) -> StridedGaussian:
     """Prepare a Gaussian blur: the largest stride of 4, 2, 1 that keeps the error within ``ERROR``.
 
     Args:
         size: Taps, odd.
         sigma: Standard deviation in px, > 0.
+        amount: What the residual will be multiplied by. Above 1 the blur has to be as much better, so that the
+            sharpened picture is within 2 ``ERROR``, half a grey level, of the definition for any amount.
 
     Example:
         >>> strided_gaussian(51, 8.0).stride, strided_gaussian(31, 4.0).stride, strided_gaussian(7, 1.0).stride
         (4, 2, 1)
         >>> round(strided_gaussian(51, 8.0).error * 255, 2)
         0.24
+        >>> strided_gaussian(51, 8.0, amount=3.0).stride
+        1
     """
+    return _prepared(size, sigma, max(0, math.ceil(math.log2(amount))) if amount > 0 else 0)
+
+
+@lru_cache(maxsize=32)
+def _prepared(size: int, sigma: float, halvings: int) -> StridedGaussian:
     # Cached because it takes milliseconds and a recipe uses one size and sigma.
     taps = gaussian_taps(size, sigma)
     for stride in (4, 2):
         phases, error = _interpolation(taps, stride)
-        if error <= ERROR:
+        if error <= ERROR / 2**halvings:
             return _strided(taps, phases, error)
     return _strided(taps, np.eye(1), 0.0)
 

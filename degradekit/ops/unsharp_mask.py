@@ -40,14 +40,13 @@ class UnsharpMaskDraw(Draw):
         """Sharpen; see :mod:`degradekit.ops.sharpen` for the definition and its error."""
         if self.amount == 0:
             return x
-        gaussian = strided_gaussian(self.size, self.sigma)
         if is_held(self.amount, self.threshold):
-            return sharpen(x, gaussian, at_frame(self.amount, 0), at_frame(self.threshold, 0))
-        frames = [
-            sharpen(x[t : t + 1], gaussian, at_frame(self.amount, t), at_frame(self.threshold, t))
-            for t in range(len(x))
-        ]
-        return np.concatenate(frames)
+            return self._sharpened(x, 0)
+        return np.concatenate([self._sharpened(x[t : t + 1], t) for t in range(len(x))])
+
+    def _sharpened(self, x: FloatImage, t: int) -> FloatImage:
+        amount = at_frame(self.amount, t)
+        return sharpen(x, strided_gaussian(self.size, self.sigma, amount), amount, at_frame(self.threshold, t))
 
 
 class UnsharpMask(Op):

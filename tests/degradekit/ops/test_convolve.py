@@ -54,6 +54,24 @@ def test_error_bound_on_black_and_white_noise(kernel: Array, seed: int) -> None:
     assert np.abs(convolve(x, kernel) - exact(x, kernel)).max() <= ERROR + ROUNDING
 
 
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(0, 25), st.floats(0.01, 50), st.floats(0.01, 50), st.floats(-7, 7), st.floats(0.1, 20),
+    st.floats(0.01, math.pi), st.integers(0, 99),
+)  # fmt: skip
+def test_half_a_level_for_every_kernel_that_a_recipe_may_ask_for(
+    reach: int, sx: float, sy: float, rotation: float, beta: float, cutoff: float, seed: int
+) -> None:
+    x, size = image((1, 24, 37, 1), seed), 2 * reach + 1
+    for kernel in (
+        kernels.gaussian(size, sx, sy, rotation),
+        kernels.generalized_gaussian(size, sx, sy, rotation, beta),
+        kernels.plateau(size, sx, sy, rotation, beta),
+        kernels.sinc(size, cutoff),
+    ):
+        assert np.abs(convolve(x, kernel) - exact(x, kernel)).max() < 0.5 / 255
+
+
 @settings(deadline=None)  # the first example may compile
 @given(blur_kernels())
 def test_a_constant_stays_constant(kernel: Array) -> None:

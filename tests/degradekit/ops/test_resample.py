@@ -49,6 +49,21 @@ def test_is_the_product_of_two_matrices(mode: Mode, antialias: bool, c: int) -> 
         assert np.abs(y - expected).max() < 1e-6
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 40), st.integers(1, 40), st.integers(1, 90), st.integers(1, 90), st.sampled_from(BOTH),
+    st.integers(1, 4),
+)  # fmt: skip
+def test_any_sizes_are_the_product_of_two_matrices(
+    h: int, w: int, to_h: int, to_w: int, case: tuple[Mode, bool], c: int
+) -> None:
+    x = noise(h, w, c)
+    rows, columns = (matrix(m, n, case[0], antialias=case[1]) for m, n in ((h, to_h), (w, to_w)))
+    expected = np.einsum("yi,tijc,xj->tyxc", rows, x, columns, optimize=True)
+    found = resize(x, to_h, to_w, mode=case[0], antialias=case[1])
+    assert np.abs(found - expected).max() < 2e-6 < 0.5 / 255
+
+
 @pytest.mark.parametrize(("mode", "antialias"), BOTH)
 def test_the_same_size_changes_nothing(mode: Mode, antialias: bool) -> None:
     x = noise()

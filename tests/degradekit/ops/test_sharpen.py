@@ -74,6 +74,22 @@ def test_half_a_level_with_the_numbers_of_real_esrgan(kind: str, h: int, w: int)
     assert np.abs(sharpen(x, strided_gaussian(51, 8.0), 0.5, 10 / 255) - wanted).max() < 0.5 / 255
 
 
+@settings(deadline=None, max_examples=60)
+@given(kinds, st.integers(0, 40), st.floats(0.3, 16), st.floats(0, 10), st.floats(0, 1), st.integers(0, 99))
+def test_half_a_level_for_every_amount(
+    kind: str, reach: int, sigma: float, amount: float, threshold: float, seed: int
+) -> None:
+    """Apart from the share of pixels whose residual equals the threshold, which has its own test."""
+    x, size = picture(60, 47, kind, seed), 2 * reach + 1
+    gaussian = strided_gaussian(size, sigma, amount)
+    wanted, _ = defined(x, size, sigma, amount, threshold)
+    error = gaussian.error + ROUNDING
+    residual = x - blur(x.astype(np.float64), size, sigma)
+    undecided = blur((np.abs(np.abs(residual) - threshold) <= error).astype(np.float64), size, sigma)
+    doubt = undecided * (np.abs(np.clip(x + amount * residual, 0, 1) - x) + amount * error)
+    assert (np.abs(sharpen(x, gaussian, amount, threshold) - wanted) - doubt).max() < 0.5 / 255
+
+
 def test_an_undecided_pixel_moves_its_neighbourhood_by_its_share() -> None:
     """Whether a pixel whose residual equals the threshold counts changes the result by less than 0.07 levels."""
     x = np.full((1, 101, 101, 1), 0.5, np.float32)
