@@ -29,7 +29,7 @@ from degradekit.recipe import Recipe
 from degradekit.rng import hash64
 from degradekit.shards import FORMATS
 from degradekit.shards.commit import clear, committed_numbers, publish_bytes, read_sealed, sweep
-from degradekit.shards.manifest import CLOCK, DATASET, MANIFEST, QUARANTINE, BuildFacts, finish
+from degradekit.shards.manifest import CLOCK, DATASET, DROPPED, MANIFEST, QUARANTINE, BuildFacts, finish
 from degradekit.source import Extract, ImageRef, Listing, clip_size, list_clips, list_faces, list_images, read_header
 from degradekit.storage import Store, open_store
 
@@ -405,7 +405,7 @@ def _clear(store: Store) -> None:
 
     What vouches for others goes first; the plan goes last, so that a deletion that was cut short can be forced again.
     """
-    for name in (DATASET, MANIFEST, QUARANTINE, CLOCK, PROGRESS_FILE):
+    for name in (DATASET, DROPPED, MANIFEST, QUARANTINE, CLOCK, PROGRESS_FILE):
         store.delete(name)
     clear(store)
     store.delete(PLAN_FILE)

@@ -6,18 +6,19 @@ import hashlib
 import json
 import os
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from degradekit.errors import ShardError
 from degradekit.shards import FORMATS
 from degradekit.shards.commit import committed_numbers, read_sealed
 from degradekit.shards.interface import PARTS, Parts, ShardReader
-from degradekit.shards.manifest import DATASET, MANIFEST, QUARANTINE, VERSION, ShardRow, read_manifest
+from degradekit.shards.manifest import DATASET, DROPPED, MANIFEST, QUARANTINE, VERSION, ShardRow, read_manifest
 from degradekit.shards.offsets import beside
 from degradekit.shards.summary import Schema
 from degradekit.storage import LocalStore, Store, open_store
@@ -83,6 +84,7 @@ class Dataset:
         store: Where it is.
         info: Content of ``dataset.json``.
         shards: Rows of the manifest in their order.
+        dropped: Pairs that were taken out afterwards, by index; they read as tombstones.
 
     Example:
         >>> import tempfile
@@ -102,6 +104,7 @@ class Dataset:
     store: Store
     info: dict[str, Any]
     shards: tuple[ShardRow, ...]
+    dropped: Mapping[int, Tombstone] = field(default_factory=dict, repr=False)
     _open: _OpenShards = field(default_factory=_OpenShards, repr=False, compare=False)
 
     @property
@@ -149,6 +152,8 @@ class Dataset:
             ShardError: There is no such index, or a value is damaged.
         """
         number, row = self.locate(index)
+        if index in self.dropped:
+            return self.dropped[index]
         return self.shard(number).read(row, parts)
 
     def find(self, key: str, variant: int = 0) -> int | None:
@@ -168,13 +173,16 @@ class Dataset:
         Raises:
             ShardError: A column is unknown or damaged.
         """
-        return pa.concat_tables([self.shard(shard.number).table(columns) for shard in self.shards])
+        whole = pa.concat_tables([self.shard(shard.number).table(columns) for shard in self.shards])
+        if not self.dropped:
+            return whole
+        gone = pc.is_in(whole["index"], pa.array(list(self.dropped), whole["index"].type))
+        status = pc.if_else(gone, "dropped", whole["status"])
+        return whole.set_column(whole.column_names.index("status"), "status", status)
 
     def tombstones(self) -> list[Tombstone]:
-        """The pairs that could not be made."""
-        lines = self.store.read(QUARANTINE).decode().splitlines()
-        rows = [json.loads(line) for line in lines]
-        return [Tombstone(**{name: row[name] for name in Tombstone.__slots__}) for row in rows]
+        """The pairs that could not be made, and those that were dropped."""
+        return [*_tombstones(self.store.read(QUARANTINE)), *self.dropped.values()]
 
     def close(self) -> None:
         """Close every shard that this process has open; the next read opens it again."""
@@ -207,4 +215,26 @@ def open_dataset(uri: str | Path) -> Dataset:
             f"{store.uri}/{MANIFEST} was changed after it was written (its SHA-256 differs): restore it, or delete "
             f"{DATASET} and run the same build again."
         )
-    return Dataset(store, info, read_manifest(manifest))
+    return Dataset(store, info, read_manifest(manifest), _dropped(store, info))
+
+
+def _dropped(store: Store, info: Mapping[str, Any]) -> dict[int, Tombstone]:
+    """The pairs that were taken out.
+
+    Raises:
+        ShardError: Their list is missing or was changed.
+    """
+    if DROPPED not in info["files"]:
+        return {}
+    text = store.read(DROPPED)
+    if hashlib.sha256(text).hexdigest() != info["files"][DROPPED]:
+        raise ShardError(
+            f"{store.uri}/{DROPPED} was changed after it was written (its SHA-256 differs): restore it, or delete "
+            f"{DATASET} and run the same build again, which brings every pair back."
+        )
+    return {tombstone.index: tombstone for tombstone in _tombstones(text)}
+
+
+def _tombstones(lines: bytes) -> list[Tombstone]:
+    rows = [json.loads(line) for line in lines.decode().splitlines()]
+    return [Tombstone(**{name: row[name] for name in Tombstone.__slots__}) for row in rows]

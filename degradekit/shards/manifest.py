@@ -40,6 +40,8 @@ __all__ = ["BuildFacts", "ShardRow", "environment", "finish", "read_manifest", "
 
 VERSION = 1
 DATASET, MANIFEST, QUARANTINE, CLOCK = "dataset.json", "manifest.parquet", "quarantine.jsonl", "build.json"
+DROPPED = "dropped.jsonl"
+"""Pairs that were taken out of a finished dataset; see ``degradekit repair``."""
 LIBRARIES = (
     "degradekit",
     "numpy",
@@ -175,7 +177,10 @@ def finish(store: Store, facts: BuildFacts, *, clock: Mapping[str, Any] | None =
         content = {**totals.content(facts), "environment": environment()}
         if DATASET in store.sizes():
             before = read_sealed(store, DATASET)
-            if before["dataset_id"] != content["dataset_id"] or before["roots"] != content["roots"]:
+            if (
+                before.get("built_id", before["dataset_id"]) != content["dataset_id"]
+                or before["roots"] != content["roots"]
+            ):
                 ids = f"{before['dataset_id']}, this build is {content['dataset_id']}"
                 raise ShardError(f"{store.uri} already is dataset {ids}: build into an empty folder.")
             return before

@@ -78,7 +78,8 @@ def select(dataset: Dataset, where: Filter | None, variants: Variants) -> Select
     if where is not None:
         found = [_matching(dataset, shard, where) for shard in dataset.shards if where.may_match(_stats(shard))]
         kept = np.concatenate(found) if found else np.empty(0, np.int64)
-    elif counts["tombstones"]:
+        kept = kept[~np.isin(kept, list(dataset.dropped))]
+    elif counts["tombstones"] or dataset.dropped:
         alive = np.ones(len(dataset), bool)
         alive[[dead.index for dead in dataset.tombstones()]] = False
         kept = np.flatnonzero(alive)
