@@ -10,11 +10,15 @@ import numpy as np
 
 from degradekit.dist import Dist, Within
 from degradekit.ops.base import Draw, Op
-from degradekit.ops.convolve import convolve_frames
+from degradekit.ops.convolve import convolve
+from degradekit.ops.rolling import convolve_rolling
 from degradekit.rng import Draws
 from degradekit.types import Array, FloatImage, Geometry, Series
 
 __all__ = ["DiscBlur", "DiscBlurDraw", "disc"]
+
+LARGE = 14
+"""Radius in px from which on a moving sum is quicker; see :mod:`degradekit.ops.rolling`."""
 
 
 def disc(radius: float) -> Array:
@@ -59,6 +63,10 @@ def _below_arc(x: Array, radius: float) -> Array:
     return area
 
 
+def _blurred(x: FloatImage, radius: float) -> FloatImage:
+    return (convolve if radius < LARGE else convolve_rolling)(x, disc(radius))
+
+
 @dataclass(frozen=True, slots=True)
 class DiscBlurDraw(Draw):
     """A convolution with one disc, or one for each frame.
@@ -68,12 +76,15 @@ class DiscBlurDraw(Draw):
     """
 
     name: ClassVar[str] = "disc_blur"
+    version: ClassVar[int] = 2
 
     radius: Series
 
     def apply(self, x: FloatImage) -> FloatImage:
         """Convolve every channel."""
-        return convolve_frames(x, disc, self.radius)
+        if not isinstance(self.radius, tuple):
+            return _blurred(x, self.radius)
+        return np.concatenate([_blurred(x[t : t + 1], radius) for t, radius in enumerate(self.radius)])
 
 
 class DiscBlur(Op):
