@@ -38,6 +38,8 @@ __all__ = ["BuildPlan", "Summary", "TooManyFailures", "plan_build", "run_build"]
 PLAN_FILE, PROGRESS_FILE = "plan.json", "progress.json"
 INLINE_PAIRS = 2000
 """``auto`` builds this many pairs in its own process: about as long as a Ray cluster takes to start and warm up."""
+SHARD_PAIRS = 512
+"""Pairs in a shard where nothing else is asked for: tens of megabytes, some seconds of work."""
 
 
 class TooManyFailures(BuildError):
@@ -173,7 +175,7 @@ def plan_build(
     source: str,
     out: str,
     variants: int = 1,
-    shard_size: int = 512,
+    shard_size: int | None = None,
     limit: int | None = None,
     format: str = "parquet",
     codec: str = DEFAULT_CODEC,
@@ -185,7 +187,7 @@ def plan_build(
         source: Folder, glob, list file, image or URI; ``sample`` for the photographs that scikit-image ships.
         out: Dataset folder or URI.
         variants: LQs for each GT.
-        shard_size: Pairs in a shard, a multiple of ``variants``.
+        shard_size: Pairs in a shard, a multiple of ``variants``; None takes 512 or a few less.
         limit: At most so many pairs, in whole GTs.
         format: ``parquet`` or ``lmdb``.
         codec: See :data:`degradekit.codecs.CODECS`.
@@ -194,6 +196,8 @@ def plan_build(
         SourceError: There are no images.
         BuildError: A number makes no dataset, or there is no such format or codec.
     """
+    if shard_size is None:
+        shard_size = max(1, SHARD_PAIRS // max(1, variants)) * max(1, variants)
     _check_layout(variants, shard_size, limit)
     _check_known("--format", format, FORMATS)
     _check_known("--codec", codec, CODECS)

@@ -11,7 +11,21 @@ import os
 import sys
 from collections.abc import Sequence
 
-from degradekit.cli import audit, build, doctor, explain, export, import_, inspect, preview, recipe, repair, replay, sheet, verify
+from degradekit.cli import (
+    audit,
+    build,
+    doctor,
+    explain,
+    export,
+    import_,
+    inspect,
+    preview,
+    recipe,
+    repair,
+    replay,
+    sheet,
+    verify,
+)
 from degradekit.errors import DegradekitError, ShardError
 
 __all__ = ["VERBS", "main", "make_parser"]

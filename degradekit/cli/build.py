@@ -25,13 +25,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--per-image", type=at_least(1), metavar="N", help="random crops for each image (default: the recipe's)"
     )
     parser.add_argument(
-        "--shard-size", type=at_least(1), default=512, metavar="N", help="pairs in a shard (default 512)"
+        "--shard-size", type=at_least(1), metavar="N", help="pairs in a shard, whole GTs (default: 512 or a few less)"
     )
     parser.add_argument("--variants", type=at_least(1), default=1, metavar="K", help="LQs for each GT (default 1)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="keys every draw (default 0)")
     parser.add_argument("--set", action="append", default=[], metavar="OPTION=BOOL", help="set an option of the recipe")
     parser.add_argument("--format", choices=("parquet", "lmdb"), default="parquet", help="shard format")
-    parser.add_argument("--codec", default=None, help="image codec: qoi (default), png, webp, jxl, delta+zstd, raw+lz4, raw")
+    parser.add_argument(
+        "--codec", default=None, help="image codec: qoi (default), png, webp, jxl, delta+zstd, raw+lz4, raw"
+    )
     parser.add_argument("--executor", choices=("auto", "inline", "ray"), default="auto", help="where shards are made")
     parser.add_argument("--ray-address", metavar="A", help="a running Ray cluster: auto or host:port")
     parser.add_argument("--workers", type=at_least(1), metavar="N", help="shards at a time on Ray (default: every CPU)")

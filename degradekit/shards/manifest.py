@@ -177,10 +177,8 @@ def finish(store: Store, facts: BuildFacts, *, clock: Mapping[str, Any] | None =
         content = {**totals.content(facts), "environment": environment()}
         if DATASET in store.sizes():
             before = read_sealed(store, DATASET)
-            if (
-                before.get("built_id", before["dataset_id"]) != content["dataset_id"]
-                or before["roots"] != content["roots"]
-            ):
+            built = before.get("built_id", before["dataset_id"])  # dropping pairs changes the other
+            if built != content["dataset_id"] or before["roots"] != content["roots"]:
                 ids = f"{before['dataset_id']}, this build is {content['dataset_id']}"
                 raise ShardError(f"{store.uri} already is dataset {ids}: build into an empty folder.")
             return before

@@ -56,6 +56,11 @@ def reference(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     return request.param, out
 
 
+def test_default_shards_hold_whole_gts(photos: Path, small_recipe: Path, tmp_path: Path) -> None:
+    sizes = {v: plan(small_recipe, photos, tmp_path, variants=v, shard_size=None).shard_size for v in (1, 3, 700)}
+    assert sizes == {1: 512, 3: 510, 700: 700}
+
+
 def test_a_build_holds_what_the_plan_says(reference: tuple[str, Path], photos: Path, small_recipe: Path) -> None:
     kind, out = reference
     made = plan(small_recipe, photos, out, format=kind)
