@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 from collections import OrderedDict
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import NamedTuple, TypeAlias
 
 from degradekit.codecs import checksum
@@ -123,7 +123,8 @@ class Fetcher:
         if not row.offsets_sha256:
             return None
         path = self._dataset.store.open(row.file).path
-        if path is None or not (index := Path(beside(path))).exists():
+        index = self._dataset.store.open(str(beside(PurePosixPath(row.file)))).path
+        if path is None or index is None or not index.exists():
             return None
         offsets = Offsets(index.read_bytes(), str(index))
         try:

@@ -170,9 +170,8 @@ class PairStream:
             if isinstance(place, PairStream):
                 return place._course.parts
             pairs = open_pairs(
-                place, remote=remote, local=local, split=split, source=source, recipe=recipe,
-                virtual=lq == "plan", variants=variants, cache_limit=cache_limit, validate=validate,
-                block=shuffle_block_size,
+                place, remote=remote, local=local, split=split, virtual=lq == "plan", cache_limit=cache_limit,
+                validate=validate, block_size=shuffle_block_size,
             )  # fmt: skip
             return (Part(pairs, schedule, variants),)
 
