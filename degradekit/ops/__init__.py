@@ -47,6 +47,7 @@ from degradekit.ops.pixelate import Pixelate
 from degradekit.ops.plateau_blur import PlateauBlur
 from degradekit.ops.poisson_noise import PoissonNoise
 from degradekit.ops.quantise import Quantise
+from degradekit.ops.rain import Rain
 from degradekit.ops.range_error import RangeError
 from degradekit.ops.resize import Resize
 from degradekit.ops.salt_pepper import SaltPepper
@@ -112,6 +113,7 @@ OPS: tuple[type[Op], ...] = (
     PlateauBlur,
     PoissonNoise,
     Quantise,
+    Rain,
     RangeError,
     Resize,
     SaltPepper,

@@ -149,6 +149,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"levels_range": {"choice": [4, 8, 16]}, "rounding": ["nearest", "truncate"]},
         {"levels_range": {"integer": [6, 60]}, "space": ["luma", "ycbcr"]},
     ],
+    "rain": [{"density_range": [0, 0.01], "length_range": [0, 20], "angle_range": [1.2, 1.9], "opacity_range": [0, 1]}],
     "range_error": [{"mode": ["full_as_limited", "limited_as_full"]}],
     "resize": [
         {"relative_to": "current", "factor_range": [0.3, 1.5], "mode": ["area", "bilinear", "bicubic"]},
@@ -263,7 +264,7 @@ def test_apply_keeps_its_contract(op: type[Op], ranges: dict[str, Any]) -> None:
         assert np.isfinite(y).all()
 
 
-OVER_FRAMES = ("film_grain", "salt_pepper", "telecine", "video")
+OVER_FRAMES = ("film_grain", "rain", "salt_pepper", "telecine", "video")
 FRAME_BY_FRAME = select(
     lambda op, text: "noise" not in op.name and op.name not in OVER_FRAMES and "over_time" not in text
 )
