@@ -71,19 +71,17 @@ def _lz4_decode(data: bytes, shape: tuple[int, ...], dtype: np.dtype[np.generic]
 
 
 def _delta_encode(image: Array) -> bytes:
-    from degradekit.delta import differences  # loads numba: 0.3 s that only this codec needs
+    from degradekit.delta import pack  # loads numba: 0.3 s that only this codec needs
 
-    return bytes(imagecodecs.zstd_encode(differences(image).tobytes(), level=1))
+    return pack(image)
 
 
 def _delta_decode(data: bytes, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Array:
-    from degradekit.delta import undo
+    from degradekit.delta import unpack
 
-    h, w, c = shape
-    planes = np.empty(h * w * c, np.uint8)
-    if len(imagecodecs.zstd_decode(data, out=planes.data)) != len(planes):
-        raise ValueError(f"it has not the {len(planes)} bytes of its shape")
-    return undo(planes.reshape(c, h, w))
+    out = np.empty(shape, dtype)
+    unpack(data, out)
+    return out
 
 
 def _raw_encode(image: Array) -> bytes:

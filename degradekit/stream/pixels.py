@@ -131,6 +131,12 @@ def decode_into(image: EncodedImage, out: Array) -> None:
         raise ShardError(f"a {image.codec} value of {len(image.data)} bytes cannot be decoded: {error}.") from error
 
 
+def _delta_into(data: bytes, out: Array) -> None:
+    from degradekit.delta import unpack  # loads numba: only this codec needs it
+
+    unpack(data, out)
+
+
 def _lz4_into(data: bytes, out: Array) -> None:
     if len(imagecodecs.lz4_decode(data, out=out.reshape(-1).view(np.uint8).data)) != out.nbytes:
         raise ValueError(f"it has not the {out.nbytes} bytes of its shape")
@@ -143,6 +149,7 @@ def _raw_into(data: bytes, out: Array) -> None:
 _DIRECT: dict[str, Callable[[bytes, Array], object]] = {
     "qoi": lambda data, out: imagecodecs.qoi_decode(data, out=out),
     "png": lambda data, out: imagecodecs.png_decode(data, out=out),
+    "delta+zstd": _delta_into,
     "raw+lz4": _lz4_into,
     "raw": _raw_into,
 }
