@@ -93,7 +93,9 @@ def test_gfpgan_is_recognised_and_equal(spandrel):
         if weight.numel() == 1:
             torch.nn.init.zeros_(weight)  # the strength of noise, of which theirs draws a new one at every call
     module = import_module("spandrel.architectures.GFPGAN.__arch.gfpganv1_clean_arch")
-    theirs = module.GFPGANv1Clean(32, 16, channel_multiplier=1, decoder_load_path=None, fix_decoder=False, **small)
+    theirs = module.GFPGANv1Clean(
+        out_size=32, num_style_feat=16, channel_multiplier=1, decoder_load_path=None, fix_decoder=False, **small
+    )
     theirs.load_state_dict(net.state_dict(), strict=True)
     x = torch.rand(1, 3, 32, 32) * 2 - 1
     out = theirs.eval()(x)
