@@ -69,7 +69,8 @@ class Maker:
             for at, pair in enumerate(got)
             if isinstance(pair, Lost)
         ]
-        if lost and (self.on_corrupt == "raise" or len(lost) == len(got)):
+        bad = [pair for pair in got if isinstance(pair, Lost) and not pair.asked]
+        if (bad and self.on_corrupt == "raise") or len(lost) == len(got):
             raise StreamError(_complaint(lost, len(got)))
         good = [pair for pair in got if isinstance(pair, Fetched)]
         kept = slice(None) if not lost else [at for at, pair in enumerate(got) if isinstance(pair, Fetched)]

@@ -36,10 +36,11 @@ class Fetched(NamedTuple):
 
 
 class Lost(NamedTuple):
-    """A pair that cannot be had, and why."""
+    """A pair that cannot be had, and why; ``asked`` where the recipe itself leaves it out."""
 
     key: str
     reason: str
+    asked: bool = False
 
 
 Outcome: TypeAlias = Fetched | Lost

@@ -2,41 +2,62 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from degradekit.errors import StreamError
+from degradekit.recipe import Recipe
 from degradekit.shards.dataset import Dataset, open_dataset
 from degradekit.stream.cache import open_cached
+from degradekit.stream.made import open_source_pairs
 from degradekit.stream.pairs import Pairs, StoredPairs
+from degradekit.stream.select import Variants
 
-__all__ = ["open_pairs"]
+__all__ = ["Address", "open_pairs"]
 
 
-def open_pairs(
-    place: str | Path | Dataset | None,
-    *,
-    remote: str | None,
-    local: str | Path | None,
-    split: str | None,
-    virtual: bool,
-    cache_limit: int | str | None,
-    validate: bool,
-    block_size: int | None,
-) -> Pairs:
-    """The pairs behind those arguments of a stream that say where they are.
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Those arguments of a stream that say where its pairs are; see ``PairStream``."""
+
+    source: str | Path | None
+    recipe: Recipe | str | Path | None
+    variants: Variants
+    remote: str | None
+    local: str | Path | None
+    split: str | None
+    virtual: bool
+    cache_limit: int | str | None
+    validate: bool
+    block_size: int | None
+
+
+def open_pairs(place: str | Path | Dataset | None, address: Address) -> Pairs:
+    """The pairs behind a stream's arguments.
 
     Raises:
         StreamError: They say nothing, or two things.
     """
+    remote, local, virtual = address.remote, address.local, address.virtual
+    if address.source is not None or address.recipe is not None:
+        if address.source is None or address.recipe is None or not place == local == remote is None:
+            raise StreamError("pairs are made on the way from source= and recipe= together, and from nothing else.")
+        return open_source_pairs(address.source, address.recipe, variants=address.variants)
     if isinstance(place, Dataset):
         return StoredPairs(place, virtual)
     if remote is not None and local is not None and place is None:
-        dataset = open_dataset(_inside(remote, split))
-        return open_cached(dataset, local, limit=cache_limit, validate=validate, virtual=virtual, block_size=block_size)
+        return open_cached(
+            open_dataset(_inside(remote, address.split)),
+            local,
+            limit=address.cache_limit,
+            validate=address.validate,
+            virtual=virtual,
+            block_size=address.block_size,
+        )
     given = [where for where in (place, local, remote) if where is not None]
     if len(given) != 1:
         raise StreamError("a stream needs one place: give a folder or URI, local=, remote= with local=, or source=.")
-    return StoredPairs(open_dataset(_inside(given[0], split)), virtual)
+    return StoredPairs(open_dataset(_inside(given[0], address.split)), virtual)
 
 
 def _inside(place: str | Path, split: str | None) -> str:

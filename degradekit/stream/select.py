@@ -33,7 +33,7 @@ class Selection:
 
     Example:
         >>> Selection(6, 2, None).indices(1, np.arange(3)).tolist()
-        [1, 2, 5]
+        [1, 3, 5]
         >>> Selection(6, 1, np.array([0, 4, 5])).indices(0, np.arange(3)).tolist()
         [0, 4, 5]
     """
@@ -61,9 +61,9 @@ class Selection:
         if self.group == 1:
             return ranks if self.kept is None else self.kept[ranks]
         if self.kept is None:
-            return ranks * self.group + (turn + ranks) % self.group
+            return ranks * self.group + turn % self.group
         _, starts, counts = self._groups
-        return self.kept[starts[ranks] + (turn + ranks) % counts[ranks]]
+        return self.kept[starts[ranks] + turn % counts[ranks]]
 
 
 def select(dataset: Dataset, where: Filter | None, variants: Variants) -> Selection:

@@ -14,13 +14,14 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from degradekit.errors import StreamError
+from degradekit.recipe import Recipe
 from degradekit.shards.dataset import Dataset
 from degradekit.stream.batch import Batch, Maker, OnCorrupt
 from degradekit.stream.course import Course, Drawn, Part, cuts, spans
 from degradekit.stream.order import Ints
 from degradekit.stream.pairs import Pairs
 from degradekit.stream.pixels import Augment
-from degradekit.stream.places import open_pairs
+from degradekit.stream.places import Address, open_pairs
 from degradekit.stream.report import Clock, Mixing, Stall, explained, mixing
 from degradekit.stream.select import Variants
 from degradekit.stream.where import parse_filter
@@ -136,8 +137,8 @@ class PairStream:
         remote: str | None = None,
         local: str | Path | None = None,
         split: str | None = None,
-        source: str | None = None,
-        recipe: Any = None,
+        source: str | Path | None = None,
+        recipe: Recipe | str | Path | None = None,
         batch_size: int = 16,
         shuffle: bool = True,
         shuffle_seed: int = 0,
@@ -165,15 +166,14 @@ class PairStream:
         threads: int = 0,
     ) -> None:
         schedule = dict(where) if isinstance(where, Mapping) else {0: where}
+        address = Address(
+            source, recipe, variants, remote, local, split, lq == "plan", cache_limit, validate, shuffle_block_size
+        )
 
         def part(place: Any) -> tuple[Part, ...]:
             if isinstance(place, PairStream):
                 return place._course.parts
-            pairs = open_pairs(
-                place, remote=remote, local=local, split=split, virtual=lq == "plan", cache_limit=cache_limit,
-                validate=validate, block_size=shuffle_block_size,
-            )  # fmt: skip
-            return (Part(pairs, schedule, variants),)
+            return (Part(open_pairs(place, address), schedule, variants),)
 
         places = list(data) if isinstance(data, list | tuple) else [data]
         parts = tuple(made for place in places for made in part(place))
