@@ -1,5 +1,7 @@
 """How fast is a Real-ESRGAN x4 pair, GT 400x400 -> LQ 100x100, here and in the peers, on one core of this machine?
 
+And a pair of BSRGAN x4 (400 -> 100 px) and of GFPGAN (512 -> 512), and a clip of RealBasicVSR (15 frames, 256 -> 64).
+
 Every peer is a process of its own, pinned to one and the same core, one thread. All rows run in turn, again and again,
 in one run, so that slow phases of the machine fall on all alike; ratios are taken round by round. Time is CPU seconds
 of the peer's process: what other processes take of the core does not count, and threads of its own do.
@@ -39,12 +41,21 @@ OURS = "degradekit"
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: what a peer is asked to run. ``weight`` is for rows whose cost differs much by draw."""
+    """One line of the table: what a peer is asked to run.
+
+    Args:
+        peer: Stem of its file in ``peers/``.
+        name: What the file calls the row.
+        usm: With unsharp mask; rows of one recipe and setting are compared.
+        weight: Times the usual number of calls, for rows whose cost differs much by draw.
+        recipe: What is made.
+    """
 
     peer: str
     name: str
     usm: bool
     weight: int = 1
+    recipe: str = "real_esrgan"
 
 
 Times = dict[Row, list[dict[str, Any]]]
@@ -67,6 +78,11 @@ ROWS = (
     Row("kornia", "batch 12, no USM", False, 2),
     Row("hand", "USM", True),
     Row("hand", "no USM", False),
+    Row(OURS, "bsrgan", False, 1, "bsrgan"),
+    Row("bsrgan", "BSRGAN", False, 2, "bsrgan"),
+    Row(OURS, "gfpgan", False, 1, "gfpgan"),
+    Row("gfpgan", "GFPGAN", False, 1, "gfpgan"),
+    Row(OURS, "realbasicvsr", True, 2, "realbasicvsr"),
 )
 
 
@@ -92,12 +108,12 @@ def calibrate(child: Child, row: Row, seconds: float) -> int:
         calls *= 4
 
 
-def start(peer: str, pool: Path, core: int, seconds: float) -> tuple[Child, dict[Row, int]]:
+def start(peer: str, pool: Path, rows: list[Row], core: int, seconds: float) -> tuple[Child, dict[Row, int]]:
     """Start a peer and calibrate its rows."""
     python = Path(sys.executable) if peer == OURS else PEERS_ENVIRONMENT / "bin" / "python"
     child = Child(peer, python, pool, core)
     try:
-        return child, {row: calibrate(child, row, seconds) for row in ROWS if row.peer == peer}
+        return child, {row: calibrate(child, row, seconds) for row in rows if row.peer == peer}
     except NotRunning:
         child.close()
         raise
@@ -125,7 +141,7 @@ def per_pair(rounds: list[dict[str, Any]]) -> list[float]:
 def summary(times: Times) -> dict[str, Any]:
     """Medians over the rounds with their range, ratios to this engine with and without USM, and the yardstick."""
     ms = {row: per_pair(rounds) for row, rounds in times.items()}
-    base = {row.usm: ms[row] for row in times if row.peer == OURS and row is not YARDSTICK}
+    base = {(row.recipe, row.usm): ms[row] for row in times if row.peer == OURS and row is not YARDSTICK}
     lines = []
     for row, rounds in times.items():
         if row is YARDSTICK:
@@ -134,8 +150,8 @@ def summary(times: Times) -> dict[str, Any]:
         line["ms_per_pair_all"] = 1e3 * sum(r["cpu"] for r in rounds) / sum(r["pairs"] for r in rounds)
         line["pairs"] = sum(r["pairs"] for r in rounds)
         line["core_share"] = sum(r["cpu"] for r in rounds) / sum(r["wall"] for r in rounds)
-        if row.peer != OURS and row.usm in base:
-            line["times_slower"] = spread([a / b for a, b in zip(ms[row], base[row.usm], strict=True)])
+        if row.peer != OURS and (row.recipe, row.usm) in base:
+            line["times_slower"] = spread([a / b for a, b in zip(ms[row], base[row.recipe, row.usm], strict=True)])
         lines.append(line)
     result: dict[str, Any] = {"rows": lines}
     if YARDSTICK in ms and base:
@@ -146,7 +162,8 @@ def summary(times: Times) -> dict[str, Any]:
                 "pair with USM" if usm else "pair without USM": spread(
                     [a / b for a, b in zip(values, ms[YARDSTICK], strict=True)]
                 )
-                for usm, values in base.items()
+                for (recipe, usm), values in base.items()
+                if recipe == "real_esrgan"
             },
         }
     return result
@@ -186,15 +203,16 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         path = Path(folder) / "pool.npy"
         np.save(path, pool)
         try:
-            for peer in (OURS, *args.peers):
+            rows = [row for row in ROWS if row.recipe in args.recipes or row is YARDSTICK]
+            for peer in (OURS, *(peer for peer in args.peers if any(row.peer == peer for row in rows))):
                 try:
-                    children[peer], rows = start(peer, path, args.core, args.seconds)
+                    children[peer], counts = start(peer, path, rows, args.core, args.seconds)
                 except NotRunning as reason:
                     if peer == OURS:
                         raise
                     missing[peer] = str(reason)
                 else:
-                    calls |= rows
+                    calls |= counts
             times = measure(children, calls, args.rounds)
         finally:
             for child in children.values():
@@ -202,7 +220,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     found = summary(times)
     steps = profile_steps(args.photos, args.draws, args.core) if args.draws else []
     return {
-        "question": "CPU milliseconds of one core for one Real-ESRGAN x4 pair, GT 400x400 -> LQ 100x100, from memory",
+        "question": "CPU milliseconds of one core for one pair from memory; of Real-ESRGAN x4, GT 400x400 -> LQ 100x100",
         "machine": machine(),
         "settings": {"rounds": args.rounds, "seconds": args.seconds},
         "pool": {"crops": len(pool), "mean_level": float(pool.mean())},
@@ -220,12 +238,18 @@ def main() -> None:
     parser.add_argument("--setup-peers", action="store_true", help="make the peers' virtual environment and stop")
     parser.add_argument("--photos", default="sample", help="folder of photographs (default: scikit-image's)")
     parser.add_argument("--rounds", type=int, default=7, help="how often all rows run in turn (default: 7)")
-    parser.add_argument("--seconds", type=float, default=3.0, help="CPU seconds of a row in a round (default: 3)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="CPU seconds of a row in a round (default: 2)")
     parser.add_argument("--draws", type=int, default=600, help="pairs for the step profile, 0 for none (default: 600)")
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="core that all rows share")
     parser.add_argument("--peers", nargs="*", default=every, choices=every, help="peers to run (default: all)")
+    recipes = list(dict.fromkeys(row.recipe for row in ROWS))
+    parser.add_argument("--recipes", nargs="*", default=recipes, choices=recipes, help="recipes to run (default: all)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of Markdown")
-    parser.add_argument("--save", action="store_true", help="write results/engine.json and results/engine.md too")
+    parser.add_argument(
+        "--save",
+        action="store_true",
+        help="write results/engine.json and .md too, for some recipes alone results/engine-RECIPES.json and .md",
+    )
     args = parser.parse_args()
     if args.setup_peers:
         setup_peers()
@@ -233,8 +257,9 @@ def main() -> None:
     result = run(args)
     text, table = json.dumps(result, indent=1) + "\n", markdown(result)
     if args.save:
-        (HERE / "results" / "engine.json").write_text(text)
-        (HERE / "results" / "engine.md").write_text(table)
+        name = "engine" if args.recipes == recipes else "-".join(["engine", *args.recipes])
+        (HERE / "results" / f"{name}.json").write_text(text)
+        (HERE / "results" / f"{name}.md").write_text(table)
     print(text if args.json else table)
 
 
