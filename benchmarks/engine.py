@@ -220,7 +220,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     found = summary(times)
     steps = profile_steps(args.photos, args.draws, args.core) if args.draws else []
     return {
-        "question": "CPU milliseconds of one core for one pair from memory; of Real-ESRGAN x4, GT 400x400 -> LQ 100x100",
+        "question": "CPU milliseconds of one core for one pair from memory; Real-ESRGAN x4 makes 100x100 of 400x400",
         "machine": machine(),
         "settings": {"rounds": args.rounds, "seconds": args.seconds},
         "pool": {"crops": len(pool), "mean_level": float(pool.mean())},
