@@ -129,7 +129,9 @@ class Extract(BaseModel):
 
     @property
     def window_size(self) -> tuple[int, int] | None:
-        """(height, width) of every window in px, or None in mode ``whole``."""
+        """(height, width) of every window in px, or None in mode ``whole`` but for aligned faces."""
+        if self.size is None and self.faces is not None and self.faces.align == "ffhq":
+            return self.faces.size, self.faces.size
         return self.size
 
     @property

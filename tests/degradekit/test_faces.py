@@ -171,4 +171,7 @@ def test_an_image_recipe_does_not_know_of_faces() -> None:
         Extract.model_validate({"faces": {"landmarks": "a.txt"}, "clip": {"length": 3}})
     with pytest.raises(RecipeError, match=r"extract\.faces\.size"):
         parse_recipe(RECIPE.replace("size: 64", "size: 0"))
+    with pytest.raises(RecipeError, match="the GT of probe#0 is 65x65 px"):
+        parse_recipe(RECIPE.replace("size: 64", "size: 65"))
+    assert parse_recipe(RECIPE).extract.window_size == (64, 64)
     assert load_recipe("bicubic").extract.faces is None
