@@ -79,7 +79,7 @@ def _delta_encode(image: Array) -> bytes:
 def _delta_decode(data: bytes, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Array:
     from degradekit.delta import unpack
 
-    out = np.empty(shape, dtype)
+    out = np.empty(shape, np.uint8)
     unpack(data, out)
     return out
 
