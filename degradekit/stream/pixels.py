@@ -104,7 +104,7 @@ def _show(clip: Array, view: View, augment: Augment, side: int, unit: int) -> Ar
         clip = clip[first : first + augment.clip]
     if side:
         if min(h, w) < side:
-            raise StreamError(f"a crop of {side} px is larger than a stored image of {h}x{w} px; give a smaller crop.")
+            raise StreamError(f"crop= takes {side}x{side} px of a stored image of {h}x{w} px; give a smaller crop.")
         y, x = (
             int(at * ((room - side) // unit + 1)) * unit for at, room in ((view.y, h), (view.x, w))
         )  # both images of a pair draw from as many places

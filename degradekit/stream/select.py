@@ -61,7 +61,8 @@ class Selection:
         if self.group == 1:
             return ranks if self.kept is None else self.kept[ranks]
         if self.kept is None:
-            return ranks * self.group + turn % self.group
+            chosen: Ints = ranks * self.group + turn % self.group
+            return chosen
         _, starts, counts = self._groups
         return self.kept[starts[ranks] + turn % counts[ranks]]
 
