@@ -230,19 +230,19 @@ def make_records(spec: BuildSpec, recipe: Recipe, task: ShardTask, spent: Spent)
             continue
         try:
             with spent.on("read"):
-                clip, meta, points = _read(unit, recipe)
-                windows = image_windows(recipe, unit.key, (clip.shape[1], clip.shape[2]))
+                source = _read(unit, recipe)
         except DegradekitError as error:
             step = SKIP if isinstance(error, (SkippedClip, SkippedFace)) else "read"
             failure = Failure(step, str(error).replace(unit.uri, unit.path))
             yield from _none_made(spec, recipe, unit, index, failure)
             continue
-        yield from _image_records(spec, recipe, Source(unit, clip, windows, meta, points), index, spent)
+        yield from _image_records(spec, recipe, source, index, spent)
 
 
-def _read(unit: Unit, recipe: Recipe) -> tuple[Array, dict[str, Scalar], Points]:
-    """The source as a clip ``[T, H, W, 3]`` (an image has T = 1), the facts that every pair keeps, and landmarks."""
+def _read(unit: Unit, recipe: Recipe) -> Source:
+    """Decode an image, a face or a clip, and lay out its windows."""
     points: Points = ()
+    cuts: tuple[int, ...] = ()
     if unit.frames is None:
         with open_source(unit.uri) as file:
             data = file.read()
@@ -251,13 +251,15 @@ def _read(unit: Unit, recipe: Recipe) -> tuple[Array, dict[str, Scalar], Points]
         digest = xxhash.xxh3_64_intdigest(data)
     else:
         clip = read_clip(unit.uri, unit.frames, recipe.extract)
+        cuts = recipe.extract.clip.cuts(clip) if recipe.extract.clip else ()
         facts = {"source": unit.path, "frame": unit.frames.first}
         digest = xxhash.xxh3_64_intdigest(clip.data)  # a video is not read from end to end for each of its clips
     facts |= {"source_h": clip.shape[1], "source_w": clip.shape[2], "source_xxh3": f"{digest:016x}"}
     if unit.face is not None and recipe.extract.faces is not None:
         picture, points = take_face(clip[0], unit.face, recipe.extract.faces)
         clip = picture[None]
-    return clip, facts, points
+    windows = image_windows(recipe, unit.key, (clip.shape[1], clip.shape[2]))
+    return Source(unit, clip, windows, facts, points, cuts)
 
 
 class Failure(NamedTuple):
@@ -272,13 +274,14 @@ Made: TypeAlias = tuple[EncodedImage, list[tuple[EncodedImage, Plan]]]
 
 
 class Source(NamedTuple):
-    """A decoded image or clip with its windows, and the landmarks of its face."""
+    """A decoded image or clip with its windows, the landmarks of its face, and the frames that begin a new scene."""
 
     unit: Unit
     clip: Array
     windows: dict[str, Window]
     meta: dict[str, Scalar]
     points: Points
+    cuts: tuple[int, ...]
 
 
 def _image_records(
@@ -295,7 +298,7 @@ def _image_records(
             with spent.on("read"):
                 patch = next(patches)
                 clip = patch[0][None] if len(patch) == 1 else np.stack(patch)
-            outcome = _pairs(spec, recipe, key, clip, spent)
+            outcome = _pairs(spec, recipe, key, clip, source.cuts, spent)
         if isinstance(outcome, Failure):
             yield from (Tombstone(next(index), key, variant, *outcome) for variant in range(spec.variants))
             continue
@@ -323,7 +326,9 @@ def _landmarks(plan: Plan, source: Source, window: Window) -> dict[str, Scalar]:
     }
 
 
-def _pairs(spec: BuildSpec, recipe: Recipe, key: str, clip: Array, spent: Spent) -> Made | Failure:
+def _pairs(
+    spec: BuildSpec, recipe: Recipe, key: str, clip: Array, cuts: tuple[int, ...], spent: Spent
+) -> Made | Failure:
     """The encoded GT of one HR crop, and an encoded LQ with its plan for each variant; all of them or none."""
     if recipe.extract.flat is not None and all(is_flat(frame, recipe.extract.flat) for frame in clip):
         return Failure(SKIP, f"flat: its standard deviation is below {recipe.extract.flat:g} levels")
@@ -331,7 +336,7 @@ def _pairs(spec: BuildSpec, recipe: Recipe, key: str, clip: Array, spent: Spent)
     try:
         with spent.on("draw"):
             plans = [
-                recipe.draw(key=key, geometry=Geometry(*clip.shape), variant=variant)
+                recipe.draw(key=key, geometry=Geometry(*clip.shape), variant=variant, cuts=cuts)
                 for variant in range(spec.variants)
             ]
         gt = plans[0].make_gt(clip, spent.seconds)  # the target's draws do not depend on the variant

@@ -38,6 +38,7 @@ class Plan:
         hr: (T, H, W, C) of the HR crop.
         target: Steps from HR to GT.
         degrade: Steps from GT to LQ.
+        cuts: Frames of a clip with which a new scene begins; numbers were drawn anew there.
     """
 
     recipe: str
@@ -47,6 +48,7 @@ class Plan:
     hr: tuple[int, int, int, int]
     target: tuple[Step, ...]
     degrade: tuple[Step, ...]
+    cuts: tuple[int, ...] = ()
 
     @property
     def gt_geometry(self) -> Geometry:
@@ -161,18 +163,17 @@ class Plan:
 
     def to_json(self) -> str:
         """Canonical JSON: the same plan always gives the same text, and floats survive exactly."""
-        return canonical_json(
-            {
-                "format": FORMAT,
-                "recipe": self.recipe,
-                "seed": self.seed,
-                "key": self.key,
-                "variant": self.variant,
-                "hr": self.hr,
-                "target": [step_to_json(step) for step in self.target],
-                "degrade": [step_to_json(step) for step in self.degrade],
-            }
-        )
+        values = {
+            "format": FORMAT,
+            "recipe": self.recipe,
+            "seed": self.seed,
+            "key": self.key,
+            "variant": self.variant,
+            "hr": self.hr,
+            "target": [step_to_json(step) for step in self.target],
+            "degrade": [step_to_json(step) for step in self.degrade],
+        }
+        return canonical_json(values | ({"cuts": self.cuts} if self.cuts else {}))
 
     @classmethod
     def from_json(cls, text: str) -> Plan:
@@ -193,6 +194,7 @@ class Plan:
                 hr=tuple(raw["hr"]),
                 target=tuple(step_from_json(step) for step in raw["target"]),
                 degrade=tuple(step_from_json(step) for step in raw["degrade"]),
+                cuts=tuple(raw.get("cuts", ())),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise OpError(f"this text is no plan: {error}") from error

@@ -110,13 +110,14 @@ class Recipe:
         """Every ``gt.*`` and ``deg.*`` column that a plan of this recipe can fill, with its type."""
         return column_types("gt", self.to_gt) | column_types("deg", self.to_lq)
 
-    def draw(self, *, key: str, geometry: Geometry, variant: int = 0) -> Plan:
+    def draw(self, *, key: str, geometry: Geometry, variant: int = 0, cuts: tuple[int, ...] = ()) -> Plan:
         """Choose every number for one pair.
 
         Args:
             key: Sample key; the same key always draws the same plan.
             geometry: Size of the HR crop.
             variant: Which LQ of this GT. The GT's own steps do not depend on it.
+            cuts: Frames of a clip with which a new scene begins, rising: numbers are drawn anew there.
 
         Raises:
             RecipeError: The steps do not end at GT / scale.
@@ -129,7 +130,7 @@ class Recipe:
             >>> Plan.from_json(plan.to_json()) == plan
             True
         """
-        made, g = resolve(self.to_gt, Draws(sample_key(self.seed, key, None)), "", geometry)
+        made, g = resolve(self.to_gt, Draws(sample_key(self.seed, key, None), cuts=cuts), "", geometry)
         if g.h % self.scale or g.w % self.scale:
             raise RecipeError(
                 f"recipe {self.name}: the GT of {key} is {g.h}x{g.w} px, no multiple of the scale {self.scale}; "
@@ -137,14 +138,14 @@ class Recipe:
             )
         want = (g.h // self.scale, g.w // self.scale)
         start = Geometry(g.t, g.h, g.w, g.c, target=want)
-        steps, end = resolve(self.to_lq, Draws(sample_key(self.seed, key, variant)), "", start)
+        steps, end = resolve(self.to_lq, Draws(sample_key(self.seed, key, variant), cuts=cuts), "", start)
         if end.size != want:
             raise RecipeError(
                 f"recipe {self.name}: degrade ends at {end.h}x{end.w} px for a GT of {g.h}x{g.w}, which at scale "
                 f"{self.scale} needs {want[0]}x{want[1]} (steps {' -> '.join(step.at for step in steps)}); "
                 "end with a resize that is relative_to: target"
             )
-        return Plan(self.digest, self.seed, key, variant, geometry.shape, tuple(made), tuple(steps))
+        return Plan(self.digest, self.seed, key, variant, geometry.shape, tuple(made), tuple(steps), cuts)
 
     def degrade(self, image: Array, *, key: str, variant: int = 0) -> Pair:
         """Draw and apply in one call, for an array in a notebook.

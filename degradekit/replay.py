@@ -171,7 +171,7 @@ def stored_recipe(dataset: Dataset) -> Recipe | None:
 
 def redrawn(plan: Plan, recipe: Recipe) -> str:
     """The first thing that a plan drawn anew has otherwise, or an empty text."""
-    again = recipe.draw(key=plan.key, geometry=Geometry(*plan.hr), variant=plan.variant)
+    again = recipe.draw(key=plan.key, geometry=Geometry(*plan.hr), variant=plan.variant, cuts=plan.cuts)
     if again == plan:
         return ""
     for before, now in zip(plan.target + plan.degrade, again.target + again.degrade, strict=False):

@@ -102,6 +102,7 @@ class Draws:
     Args:
         key: From :func:`sample_key`.
         path: Path of the recipe node whose parameters are drawn.
+        cuts: Frames of a clip with which a new scene begins, rising, none of them 0.
 
     Example:
         >>> u = Draws(sample_key(0, "cat.png", 0), "degrade.noise1")
@@ -113,10 +114,11 @@ class Draws:
 
     key: int
     path: str = ""
+    cuts: tuple[int, ...] = ()
 
     def at(self, path: str) -> Draws:
         """The same sample at another node; ``path`` is absolute and replaces this one."""
-        return Draws(self.key, path)
+        return Draws(self.key, path, self.cuts)
 
     def uniform(self, name: str, index: int = 0) -> float:
         """Draw a number uniform on the multiples of 2^-53 in [0, 1).

@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any, Literal, TypeAlias
 
 from degradekit.rng import Draws
@@ -54,6 +54,7 @@ class Dist(ABC):
         over_time: ``hold`` draws once for the whole clip, ``iid`` once for every frame, ``Walk(step)`` draws the
             first frame and lets the others follow, ``Keyframes(every)`` draws some frames and fills in the others.
             An image (T = 1) always gets one number. A frame's number does not depend on how many frames follow.
+            Where a new scene begins (``Draws.cuts``), a number is drawn anew and the walk or the keyframes start over.
     """
 
     over_time: OverTime = "hold"
@@ -85,22 +86,31 @@ class Dist(ABC):
             >>> len(Uniform(0.2, 3.0, over_time="iid").draw(u, "sigma", t=5))
             5
         """
-        if t == 1 or self.over_time == "hold":
+        if t == 1 or (self.over_time == "hold" and not u.cuts):
             return self.sample(u, name)
-        match self.over_time:
-            case Walk(step=step):
-                values = self._walk(u, name, t, step)
-            case Keyframes(every=every):
-                keys = [self.sample(u, name, i) for i in range((t - 1) // every + 2)]
-                values = [_between(keys[i // every], keys[i // every + 1], i % every / every) for i in range(t)]
-            case _:
-                return tuple(self.sample(u, name, i) for i in range(t))
-        return tuple(self._settle(value) for value in values)
+        scenes = pairwise((0, *u.cuts, t))
+        values = tuple(value for first, end in scenes for value in self._scene(u, name, first, end))
+        return values[0] if self.over_time == "hold" and len(set(values)) == 1 else values
 
-    def _walk(self, u: Draws, name: str, t: int, step: float) -> list[float]:
+    def _scene(self, u: Draws, name: str, first: int, end: int) -> list[float]:
+        """The numbers of the frames ``first`` to ``end - 1``, which are one scene."""
+        count = end - first
+        match self.over_time:
+            case "hold":
+                return [self.sample(u, name, first)] * count
+            case "iid":
+                return [self.sample(u, name, i) for i in range(first, end)]
+            case Walk(step=step):
+                values = self._walk(u, name, first, end, step)
+            case Keyframes(every=every):
+                keys = [self.sample(u, name, first + i) for i in range((count - 1) // every + 2)]
+                values = [_between(keys[i // every], keys[i // every + 1], i % every / every) for i in range(count)]
+        return [self._settle(value) for value in values]
+
+    def _walk(self, u: Draws, name: str, first: int, end: int, step: float) -> list[float]:
         lo, hi = self.support()
-        values = [self.sample(u, name)]
-        for i in range(1, t):
+        values = [self.sample(u, name, first)]
+        for i in range(first + 1, end):
             moved = values[-1] + step * (2 * u.uniform(f"{name}.walk", i) - 1)
             values.append(min(max(moved, lo), hi))
         return values

@@ -11,7 +11,7 @@ Example:
 """
 
 from degradekit.source.align import align_face, move_points
-from degradekit.source.clip import Clip, Frames, SkippedClip, scene_cut
+from degradekit.source.clip import Clip, Frames, SkippedClip, scene_cuts
 from degradekit.source.cut import cut, cut_all, flatness, is_flat, rescale, window_points
 from degradekit.source.extract import MAX_PIXELS, Extract, plan_windows, scaled_size, source_items, split_key
 from degradekit.source.faces import SkippedFace, list_faces, take_face
@@ -58,7 +58,7 @@ __all__ = [
     "read_image",
     "rescale",
     "scaled_size",
-    "scene_cut",
+    "scene_cuts",
     "source_items",
     "split_key",
     "take_face",

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from degradekit.errors import SourceError
-from degradekit.source.clip import Clip, Frames, SkippedClip, scene_cut
+from degradekit.source.clip import Clip, Frames, SkippedClip
 from degradekit.source.extract import Extract
 from degradekit.source.files import is_remote
 from degradekit.source.folders import IMAGE_SUFFIXES, VIDEO_SUFFIXES, has_suffix
@@ -153,7 +153,7 @@ def read_clip(uri: str, frames: Frames, extract: Extract) -> Array:
     Args:
         uri: The video, or the folder of the files.
         frames: Which, from :func:`list_clips`.
-        extract: Its ``alpha``, ``icc`` and ``max_pixels`` apply to files, and its ``clip.cut_threshold``.
+        extract: Its ``alpha``, ``icc`` and ``max_pixels`` apply to files, and what its ``clip`` says of cuts.
 
     Returns:
         ``[T, H, W, 3]`` of one size, uint16 where files have 16 bits a channel, else uint8.
@@ -173,8 +173,6 @@ def read_clip(uri: str, frames: Frames, extract: Extract) -> Array:
         clip = np.stack(pictures)
     else:
         clip = read_frames(uri, frames.times, max_pixels=extract.max_pixels)
-    threshold = extract.clip.cut_threshold if extract.clip else None
-    cut = scene_cut(clip, threshold) if threshold is not None else None
-    if cut is not None:
-        raise SkippedClip(f"a scene ends within the clip, before its frame {cut}")
+    if extract.clip and extract.clip.at_cut == "skip" and (cuts := extract.clip.cuts(clip)):
+        raise SkippedClip(f"a scene ends within the clip, before its frame {cuts[0]}")
     return clip

@@ -13,14 +13,17 @@ import pytest
 from degradekit import codecs
 from degradekit.build import canary
 from degradekit.describe import describe_plan, describe_record
+from degradekit.dist import Const, Uniform
 from degradekit.estimate import measure
 from degradekit.job import BuildPlan, Summary, plan_build, run_build
 from degradekit.lint import lint
+from degradekit.plan import Plan
 from degradekit.progress import Progress
 from degradekit.recipe import Recipe, load_recipe, parse_recipe, probe_geometry
 from degradekit.replay import replay
+from degradekit.rng import Draws
 from degradekit.shards.dataset import open_dataset
-from degradekit.types import Record
+from degradekit.types import Geometry, Record
 
 RECIPE = """
 name: films
@@ -172,3 +175,42 @@ def test_an_array_of_frames_is_degraded_as_a_clip() -> None:
 
 def test_image_recipes_keep_their_digest() -> None:
     assert load_recipe("bicubic").to_json()["extract"].get("clip", "absent") == "absent"
+
+
+def test_numbers_are_drawn_anew_where_a_scene_begins() -> None:
+    recipe = parse_recipe(RECIPE)
+    g = Geometry(8, 32, 32)
+    whole, cut = recipe.draw(key="a", geometry=g), recipe.draw(key="a", geometry=g, cuts=(3, 6))
+    (blur, noise, *_), (own_blur, own_noise, *_) = whole.degrade, cut.degrade
+    assert own_blur.draw.sigma_x[:3] == blur.draw.sigma_x[:3]  # type: ignore[attr-defined]
+    steps = np.abs(np.diff(own_blur.draw.sigma_x))  # type: ignore[attr-defined]
+    assert steps[[0, 1, 3, 4, 6]].max() <= 0.2 < steps[[2, 5]].max()
+    assert noise.draw.sigma[:2] == own_noise.draw.sigma[:2]  # type: ignore[attr-defined]
+    assert Plan.from_json(cut.to_json()) == cut
+    assert cut.cuts == (3, 6)
+    assert "cuts" not in whole.to_json()
+
+
+def test_a_held_number_is_one_for_each_scene() -> None:
+    u = Draws(7, "blur", cuts=(2, 5))
+    values = Uniform(0.0, 1.0).draw(u, "sigma", 7)
+    assert isinstance(values, tuple)
+    assert [len(set(values[a:b])) for a, b in ((0, 2), (2, 5), (5, 7))] == [1, 1, 1]
+    assert len(set(values)) == 3
+    assert values[0] == Uniform(0.0, 1.0).draw(Draws(7, "blur"), "sigma", 7)
+    assert Const(0.5).draw(u, "sigma", 7) == 0.5
+    assert Uniform(0.0, 1.0, over_time="iid").draw(u, "x", 7) == Uniform(0.0, 1.0, over_time="iid").draw(
+        Draws(7, "blur"), "x", 7
+    )
+
+
+def test_a_clip_over_a_cut_is_kept_where_its_draws_restart(films: Path, tmp_path: Path) -> None:
+    text = RECIPE.replace("cut_threshold: 40", "cut_threshold: 40, at_cut: restart")
+    built(films, tmp_path / "set", parse_recipe(text), variants=1)
+    dataset = open_dataset(tmp_path / "set")
+    rows = [dataset.read(i) for i in range(len(dataset))]
+    cuts = {row.key: Plan.from_json(row.plan).cuts for row in rows if isinstance(row, Record)}
+    assert cuts["b/cut.mkv@2#r0"] == (2,)
+    assert cuts["b/cut.mkv@0#r0"] == cuts["a.mp4@0#r0"] == ()
+    result = replay(dataset, key="b/cut.mkv@2#r0")
+    assert (result.equal, result.redrawn) == (1, True)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from degradekit.source import Clip, Extract, scene_cut
+from degradekit.source import Clip, Extract, scene_cuts
 
 
 @given(st.integers(1, 9), st.integers(1, 4), st.none() | st.integers(1, 9), st.integers(0, 60))
@@ -29,10 +29,10 @@ def test_by_default_clips_follow_each_other():
 def test_a_cut_is_a_jump_of_the_mean_luma_difference(levels):
     clip = np.full((6, 8, 9, 3), 40, np.uint8) * levels
     clip[4:] = 100 * levels
-    assert scene_cut(clip, 59) == 4
-    assert scene_cut(clip, 61) is None
+    assert scene_cuts(clip, 59) == (4,)
+    assert scene_cuts(clip, 61) == ()
     rolled = np.roll(np.arange(8, dtype=np.uint8)[None, :, None, None] * np.ones((6, 1, 9, 3), np.uint8), 1, axis=1)
-    assert scene_cut(rolled, 1) is None
+    assert scene_cuts(rolled, 1) == ()
 
 
 def test_requests_are_checked_and_survive_json():
