@@ -138,12 +138,14 @@ class Section:
         title: Its heading.
         note: What is seen, in a sentence or two.
         groups: What is in it.
+        packed: Whether small groups stand beside each other.
     """
 
     slug: str
     title: str
     note: str
     groups: Sequence[Group] = ()
+    packed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

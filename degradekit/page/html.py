@@ -18,6 +18,8 @@ __all__ = ["bar_path", "environment", "render_html"]
 
 PLOT = (240, 72)
 """Width and height of a histogram's bars in units of its view box."""
+LABEL = 28
+"""Letters of a label."""
 
 
 def render_html(page: Page) -> str:
@@ -58,7 +60,7 @@ def environment(*packages: str) -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"data_uri": data_uri, "first_frame": first_frame, "bar_path": bar_path}
-    made.filters |= {"short": _short, "percent": percent, "breakable": _breakable}
+    made.filters |= {"short": _short, "percent": percent, "breakable": _breakable, "middle": _middle}
     made.tests |= {
         "picture": lambda figure: isinstance(figure, Picture),
         "histogram": lambda figure: isinstance(figure, Histogram),
@@ -87,6 +89,11 @@ def _breakable(text: str) -> Markup:
     from markupsafe import Markup, escape
 
     return Markup(re.sub(r"(?<=[/:.])", "<wbr>", str(escape(text))))
+
+
+def _middle(text: str) -> str:
+    """A label that leaves room for a number beside it; of a longer one the middle is left out."""
+    return text if len(text) <= LABEL else f"{text[: LABEL // 2]}…{text[-LABEL // 2 :]}"
 
 
 def _short(value: float) -> str:

@@ -30,6 +30,7 @@ def draws_section(found: Survey) -> Section:
         f"{found.plans} plans for the recipe's own GT size. The tall line is the median; a twentieth of the draws lies "
         "beyond each short one.",
         groups,
+        packed=True,
     )
 
 
@@ -92,10 +93,23 @@ def column_table(found: Survey) -> Table:
 
 
 def _edges(values: Array) -> Array:
-    low, high = float(values.min()), float(values.max())
-    whole = np.unique(values)
-    if (whole == np.round(whole)).all():
-        step = float(np.gcd.reduce(np.diff(whole).astype(np.int64))) if whole.size > 1 else 1.0
-        if (high - low) / step < 2 * BINS:
-            return np.arange(low - step / 2, high + step, step)
-    return np.linspace(low, high, BINS + 1)
+    """Bins of one lattice point each, or of equally many, where the values lie on a lattice; otherwise equal ones."""
+    few = np.unique(values)
+    step = _lattice(few)
+    if step:
+        count = round((few[-1] - few[0]) / step) + 1
+        together = -(-count // (2 * BINS))
+        return few[0] + step * (together * np.arange(-(-count // together) + 1) - 0.5)
+    return np.linspace(few[0], few[-1], BINS + 1)
+
+
+def _lattice(few: Array) -> float:
+    """The distance that all distances between sorted values are multiples of; 0 where there is none to be seen."""
+    if few.size == 1:
+        return 0.0
+    steps = np.diff(few)
+    if (few == np.round(few)).all():
+        return float(np.gcd.reduce(steps.astype(np.int64)))
+    step = float(steps.min())
+    even = few.size < 2 * BINS and np.allclose(steps / step, np.round(steps / step), atol=1e-6)
+    return step if even else 0.0

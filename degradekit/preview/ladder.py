@@ -47,8 +47,7 @@ def ladder_section(recipe: Recipe, gt: Array) -> Section:
         "ladder",
         "Each op from end to end",
         "Every op alone on one part of a GT, with all of its ranges at their smallest value, at 25 %, at the median, "
-        "at 75 % and at their largest value; of a clip, its last frame. Words are at their most likely one. What is "
-        "folded opens on a click.",
+        "at 75 % and at their largest value; of a clip, its last frame. Words are at their most likely one.",
         groups,
     )
 

@@ -24,14 +24,14 @@ from degradekit.ops.resize import Resize
 from degradekit.ops.unsharp_mask import UnsharpMask
 from degradekit.page import Histogram, Page, Picture, Shares, render_html
 from degradekit.preview import examples, preview
-from degradekit.preview.draws import draws_section
+from degradekit.preview.draws import draws_section, histogram
 from degradekit.preview.gallery import kernel_of, kernels_section, noise_section, residual
 from degradekit.preview.ladder import ladder_section, moving, quality_section, rung
 from degradekit.preview.pairs import stage_pictures
 from degradekit.preview.view import busiest
 from degradekit.recipe import Recipe, load_recipe, parse_recipe
 from degradekit.rng import Draws
-from degradekit.survey import survey
+from degradekit.survey import Column, survey
 from degradekit.types import Geometry
 
 CLIPS = """
@@ -121,6 +121,17 @@ def test_histograms_count_the_plans(recipe: Recipe) -> None:
     assert "always op resize" in groups["deg.resize2"].note
     table = groups["All columns as a table"].table
     assert table is not None and [row[0] for row in table.rows] == list(found.columns)
+
+
+def test_values_on_a_lattice_have_a_bin_each() -> None:
+    levels = np.repeat(np.arange(2, 26) / 255, np.arange(1, 25))
+    bars = histogram(Column("deg.noise.sigma", levels), "sigma")
+    assert bars.counts == tuple(range(1, 25)) and bars.ends == (2 / 255, 25 / 255)
+    assert histogram(Column("deg.blur.size", np.array([7.0, 9, 13, 13])), "size").counts == (1, 1, 0, 2)
+    qualities = histogram(Column("deg.jpeg.quality", np.arange(30.0, 96)), "quality")
+    assert qualities.counts == (2,) * 33 and (qualities.low, qualities.high) == (29.5, 95.5)
+    assert len(histogram(Column("deg.blur.sigma", np.random.default_rng(0).random(500)), "sigma").counts) == 30
+    assert histogram(Column("deg.blur.sigma", np.array([2.0, 2.0])), "sigma").marks == (2, 2, 2)
 
 
 def test_a_kernel_is_what_a_step_does_to_a_pixel() -> None:
