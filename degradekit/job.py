@@ -222,7 +222,7 @@ def plan_build(
         format=format,
         codec=codec,
         canary=canary(recipe),
-        folder=recipe.folder,
+        folder=str(Path(recipe.folder).absolute()),  # a worker may have another working directory
         digest=recipe.digest,
     )
     ignored = dict(listing.ignored)
