@@ -64,10 +64,10 @@ def _limits(limits: dict[str, Any]) -> str:
     return "\n".join(
         [
             "## Limits\n",
-            f"- First batch of a new process, local dataset of {first['shards']} shards: {first['seconds']:.2f} s, of "
-            f"which {first['import_seconds']:.2f} s import the package.",
+            f"- First batch from {first['shards']} local shards in a new process: {first['cpu_s']:.2f} CPU seconds "
+            f"({first['wall_s']:.2f} s on the clock), after {first['import_cpu_s']:.2f} of start and import.",
             f"- Opening a dataset of {limits['opening'][0]['shards']} shards: {opening}.",
-            f"- Private memory at each tenth of an epoch of {memory['pairs']} pairs ({memory['stored']} stored), MB: "
+            f"- Private memory in MB at each tenth of {memory['pairs']} pairs ({memory['stored']} stored): "
             f"{megabytes}.\n",
         ]
     )

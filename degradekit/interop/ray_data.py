@@ -9,7 +9,8 @@ from degradekit.codecs import decode
 from degradekit.errors import DegradekitError
 from degradekit.interop.optional import need
 from degradekit.interop.pairs import ROLES
-from degradekit.shards.dataset import Dataset
+from degradekit.shards.dataset import Dataset, open_dataset
+from degradekit.storage import LocalStore
 from degradekit.types import Record
 
 __all__ = ["to_ray_dataset"]
@@ -33,6 +34,8 @@ def to_ray_dataset(dataset: Dataset, *, columns: Sequence[str] = (), pixels: boo
         raise DegradekitError(f"{dataset.store.uri} has no column {', '.join(sorted(unknown))}")
     data = need("ray.data", "to_ray_dataset")
     wanted = tuple(columns)
+    if isinstance(dataset.store, LocalStore):  # workers have another current folder
+        dataset = open_dataset(dataset.store.root.resolve())
 
     def rows(item: dict[str, Any]) -> list[dict[str, Any]]:
         return list(_rows(dataset, int(item["id"]), wanted, pixels))
