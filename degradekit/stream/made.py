@@ -105,9 +105,9 @@ class _Variant(Recipe):
 
     shift: int
 
-    def draw(self, *, key: str, geometry: Geometry, variant: int = 0) -> Plan:
+    def draw(self, *, key: str, geometry: Geometry, variant: int = 0, cuts: tuple[int, ...] = ()) -> Plan:
         """See ``Recipe.draw``."""
-        return super().draw(key=key, geometry=geometry, variant=variant + self.shift)
+        return super().draw(key=key, geometry=geometry, variant=variant + self.shift, cuts=cuts)
 
 
 class MadeReader:

@@ -64,7 +64,7 @@ class Selection:
             chosen: Ints = ranks * self.group + turn % self.group
             return chosen
         _, starts, counts = self._groups
-        return self.kept[starts[ranks] + turn % counts[ranks]]
+        return np.take(self.kept, starts[ranks] + turn % counts[ranks])
 
 
 def select(dataset: Dataset, where: Filter | None, variants: Variants) -> Selection:
