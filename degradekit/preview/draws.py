@@ -99,7 +99,8 @@ def _edges(values: Array) -> Array:
     if step:
         count = round((few[-1] - few[0]) / step) + 1
         together = -(-count // (2 * BINS))
-        return few[0] + step * (together * np.arange(-(-count // together) + 1) - 0.5)
+        edges: Array = few[0] + step * (together * np.arange(-(-count // together) + 1) - 0.5)
+        return edges
     return np.linspace(few[0], few[-1], BINS + 1)
 
 

@@ -96,9 +96,12 @@ def _stage(stage: Stage, before: Array, view: View, *, number: int, of: int) -> 
 def view_title(key: str, gt: Array, view: View) -> str:
     """Key, and which part of the GT is shown."""
     h, w = gt.shape[1:3]
-    part = f"{round(view.height * h)}x{round(view.width * w)} px of {h}x{w}"
     frames = f", {min(len(gt), FRAMES)} of {len(gt)} frames" if len(gt) > 1 else ""
-    return f"{key}: {part} at row {round(view.top * h)}, column {round(view.left * w)}{frames}"
+    side = round(view.height * h), round(view.width * w)
+    if side == (h, w):
+        return f"{key}: all of its {h}x{w} px{frames}"
+    at = f"row {round(view.top * h)}, column {round(view.left * w)}"
+    return f"{key}: {side[0]}x{side[1]} px of {h}x{w} at {at}{frames}"
 
 
 def _size(clip: Array) -> str:

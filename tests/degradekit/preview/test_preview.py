@@ -15,6 +15,7 @@ from PIL import Image
 from degradekit.describe import caption
 from degradekit.dist import Const, Pick
 from degradekit.errors import SourceError
+from degradekit.ops.contrast import Contrast
 from degradekit.ops.disc_blur import DiscBlurDraw
 from degradekit.ops.gaussian_blur import GaussianBlurDraw
 from degradekit.ops.gaussian_noise import GaussianNoise
@@ -140,7 +141,8 @@ def test_a_kernel_is_what_a_step_does_to_a_pixel() -> None:
     assert abs(kernel[41:56, 41:56] - gaussian(15, 2.0, 1.0, 0.5)).sum() < 0.005
     assert kernel_of(DiscBlurDraw(3.0)) is not None
     sharpen = UnsharpMask.model_validate({"size": 9, "sigma": 1, "amount_range": 0.5, "threshold_range": 0.04})
-    for draw in (JpegDraw(quality=40, subsampling="4:2:0"), sharpen.draw(Draws(1), Geometry(1, 97, 97))):
+    contrast = Contrast.model_validate({"factor_range": 1.01}).draw(Draws(1), Geometry(1, 97, 97))
+    for draw in (contrast, JpegDraw(quality=40, subsampling="4:2:0"), sharpen.draw(Draws(1), Geometry(1, 97, 97))):
         assert kernel_of(draw) is None
 
 
