@@ -154,35 +154,6 @@ def test_draws_are_keyed_by_seed_key_and_variant() -> None:
     assert second.target == plan.target, "variants share their GT"
 
 
-def test_real_esrgan_has_its_published_rates() -> None:
-    """Branch rates and order of 4,000 plans; five standard deviations of room."""
-    recipe = load_recipe("real_esrgan")
-    n = 4000
-    plans = [recipe.draw(key=str(i), geometry=Geometry(1, 400, 400)) for i in range(n)]
-    columns = [plan.columns() for plan in plans]
-
-    def rate(of: object, want: float) -> None:
-        found = np.mean([bool(of(c)) for c in columns])  # type: ignore[operator]
-        assert abs(found - want) < 5 * (want * (1 - want) / n) ** 0.5, (found, want)
-
-    rate(lambda c: c["gt.flip.horizontal"], 0.5)
-    rate(lambda c: c["deg.blur1.op"] == "sinc", 0.1)
-    rate(lambda c: c["deg.blur1.op"] == "gaussian_blur", 0.63)
-    rate(lambda c: c["deg.blur1.op"] == "plateau_blur", 0.135)
-    rate(lambda c: c["deg.resize1.h"] > 400, 0.2)
-    rate(lambda c: c["deg.resize1.h"] < 400, 0.7)
-    rate(lambda c: c["deg.noise1.op"] == "gaussian_noise", 0.5)
-    rate(lambda c: "deg.blur2.op" in c, 0.8)
-    rate(lambda c: c["deg.resize2.h"] > 100, 0.3)
-    rate(lambda c: c["deg.resize2.h"] == 100, 0.3)
-    rate(lambda c: "deg.final.shape.sinc.op" in c, 0.8)
-    assert abs(np.mean([plan.degrade[-1].at == "final/jpeg2" for plan in plans]) - 0.5) < 5 * 0.5 / n**0.5
-    quality = [c["deg.jpeg1.quality"] for c in columns]
-    assert 30 <= min(quality) < 32 and 93 < max(quality) <= 95 and abs(np.mean(quality) - 62.5) < 1.5
-    sizes = {c["deg.blur1.size"] for c in columns}
-    assert sizes == set(range(7, 22, 2))
-
-
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
 @pytest.mark.parametrize("shape", [(64, 48), (64, 48, 1), (64, 48, 3), (64, 48, 4)])
 def test_one_call_takes_what_notebooks_have(dtype: type, shape: tuple[int, ...]) -> None:
