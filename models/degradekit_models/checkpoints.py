@@ -25,6 +25,18 @@ CONTAINERS = ("params_ema", "params", "state_dict", "g_ema")
 WRAPPERS = ("module.", "_orig_mod.")
 """What data-parallel training and compilation put before every key."""
 
+_FOREIGN = (
+    (b"pk\x03\x04", "it is a zip archive, perhaps cut short"),
+    (b"<!doctype", "it is a web page, as a download that failed leaves"),
+    (b"<html", "it is a web page, as a download that failed leaves"),
+    (b"version https://git-lfs", "it is a pointer of Git LFS, not the file itself"),
+    (b"\x89png", "it is a picture"),
+    (b"\xff\xd8\xff", "it is a picture"),
+    (b"\x1f\x8b", "it is a gzip archive: unpack it"),
+    (b"\x80", "it is a pickle"),
+)
+"""First bytes, in lower case -> what such a file is."""
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -136,20 +148,37 @@ def load_checkpoint(path: str | Path, *, arch: str | None = None, key: str | Non
 
 
 def _read(path: Path) -> Any:
+    """The content of a file, by what it is rather than by its suffix."""
     if not path.is_file():
         raise CheckpointError(f"{path}: there is no such file.")
     try:
-        if path.suffix == ".safetensors":
+        with path.open("rb") as file:
+            head = file.read(64)
+        if head[8:9] == b"{":  # safetensors: eight bytes of length, then JSON
             from safetensors.torch import load_file
 
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         refused = re.search(r"GLOBAL (\S+)", str(error))
-        what = f"holds {refused[1]}, which safe loading refuses" if refused else "is no weight file that loads safely"
-        raise CheckpointError(f"{path}: {what}; where you trust it, save its tensors alone as .safetensors.") from None
+        if refused is None:
+            raise CheckpointError(f"{path}: {_describe(head, path)}; it is no weight file that loads safely.") from None
+        raise CheckpointError(
+            f"{path}: holds {refused[1]}, which safe loading refuses; where you trust it, save its tensors alone as "
+            ".safetensors."
+        ) from None
     except Exception as error:  # readers raise whatever the damage causes: EOFError, RuntimeError, SafetensorError ...
-        raise CheckpointError(f"{path}: cannot be read ({type(error).__name__}: {error}).") from error
+        first = (str(error) or "no message").splitlines()[0]
+        raise CheckpointError(
+            f"{path}: cannot be read ({type(error).__name__}: {first}); {_describe(head, path)}."
+        ) from error
+
+
+def _describe(head: bytes, path: Path) -> str:
+    """What a file that cannot be read seems to be, and its size."""
+    start = head.lstrip().lower()
+    kind = next((name for sign, name in _FOREIGN if start.startswith(sign)), f"it begins with {head[:8]!r}")
+    return f"{kind}, {path.stat().st_size} bytes long"
 
 
 def _unwrap(path: Path, content: Any, key: str | None) -> tuple[dict[str, Tensor], str | None]:

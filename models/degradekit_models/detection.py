@@ -21,6 +21,7 @@ from degradekit_models.archs.basicvsrpp import BasicVSRPlusPlus
 from degradekit_models.archs.edvr import EDVR, EDVRFeatureExtractor
 from degradekit_models.archs.facial_component_discriminator import FacialComponentDiscriminator
 from degradekit_models.archs.gfpgan import GFPGANv1, GFPGANv1Clean
+from degradekit_models.archs.realbasicvsr import RealBasicVSR
 from degradekit_models.archs.rrdbnet import RRDBNet
 from degradekit_models.archs.spynet import SpyNet
 from degradekit_models.archs.srresnet import MSRResNet
@@ -167,6 +168,14 @@ def _basicvsr(t: Tensors) -> tuple[type[nn.Module], Arguments]:
     return IconVSR, arguments | {"temporal_padding": frames // 2}
 
 
+def _realbasicvsr(t: Tensors) -> tuple[type[nn.Module], Arguments]:
+    return RealBasicVSR, {
+        "mid_channels": len(t["basicvsr.backward_trunk.main.0.weight"]),
+        "num_propagation_blocks": _count(t, r"^basicvsr\.backward_trunk\.main\.2\.(\d+)\."),
+        "num_cleaning_blocks": _count(t, r"^image_cleaning\.0\.main\.2\.(\d+)\."),
+    }
+
+
 def _basicvsrpp(t: Tensors) -> tuple[type[nn.Module], Arguments]:
     return BasicVSRPlusPlus, {
         "mid_channels": len(t["backbone.backward_1.main.0.weight"]),
@@ -225,6 +234,7 @@ _SIGNS: tuple[tuple[str, Callable[[Tensors], tuple[type[nn.Module], Arguments]]]
     (r"^style_conv1\.", _stylegan2_generator),
     (r"^conv_body\.0\.0\.weight$", _stylegan2_discriminator),
     (r"^backbone\.backward_1\.", _basicvsrpp),
+    (r"^image_cleaning\.", _realbasicvsr),
     (r"^backward_trunk\.", _basicvsr),
     (r"^pcd_align\.", _edvr),
     (r"^basic_module\.\d\.basic_module\.", lambda t: (SpyNet, {})),

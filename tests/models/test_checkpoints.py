@@ -1,4 +1,6 @@
 import argparse
+import pickle
+import re
 
 import pytest
 import torch
@@ -176,6 +178,55 @@ def test_files_with_other_objects_are_refused_unrun(tmp_path):
     torch.save({"params": argparse.Namespace(a=1)}, path)
     with pytest.raises(CheckpointError, match=r"argparse\.Namespace, which safe loading refuses"):
         read_checkpoint(path)
+
+
+class Malicious:
+    """Runs a command when it is unpickled."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        import os
+
+        return os.system, (f"touch {self.mark}",)
+
+
+@pytest.mark.parametrize("form", ["zip", "before 1.6", "bare pickle"])
+def test_malicious_pickles_are_refused_with_the_name_of_what_they_call(tmp_path, net, form):
+    path, mark = tmp_path / "evil.pth", tmp_path / "ran"
+    content = {"params": net.state_dict(), "extra": Malicious(mark)}
+    if form == "bare pickle":
+        path.write_bytes(pickle.dumps({"extra": Malicious(mark)}, protocol=2))
+    else:
+        torch.save(content, path, _use_new_zipfile_serialization=form == "zip")
+    with pytest.raises(CheckpointError, match=r"evil\.pth: (holds (posix|os)\.system, which|it is a pickle)"):
+        load_checkpoint(path)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"<!DOCTYPE html><html><body>Not found", "a web page, as a download that failed leaves, 36 bytes"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a pointer of Git LFS, not the file itself"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(40), "it is a picture, 48 bytes"),
+        (b"\x1f\x8b" + bytes(20), "a gzip archive: unpack it"),
+        (b"", "begins with b'', 0 bytes long"),
+        (b"nonsense of some length", "begins with b'nonsense', 23 bytes"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_foreign_files_are_told_by_what_they_are(tmp_path, content, words, suffix):
+    path = tmp_path / f"net{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=re.escape(words)):
+        read_checkpoint(path)
+
+
+def test_safetensors_are_known_under_any_name(tmp_path, net):
+    save_file(net.state_dict(), tmp_path / "net.pth")
+    assert _equal(load_checkpoint(tmp_path / "net.pth"), net)
 
 
 @pytest.mark.parametrize("name", ["cut.pth", "cut.safetensors"])

@@ -16,6 +16,7 @@ from degradekit_models.archs.basicvsrpp import BasicVSRPlusPlus
 from degradekit_models.archs.edvr import EDVR, EDVRFeatureExtractor
 from degradekit_models.archs.facial_component_discriminator import FacialComponentDiscriminator
 from degradekit_models.archs.gfpgan import GFPGANBilinear, GFPGANv1, GFPGANv1Clean
+from degradekit_models.archs.realbasicvsr import RealBasicVSR
 from degradekit_models.archs.rrdbnet import RRDBNet
 from degradekit_models.archs.spynet import SpyNet
 from degradekit_models.archs.srresnet import MSRResNet
@@ -57,6 +58,13 @@ _EDVR_L = _EDVR_M | {"num_feat": 128, "num_reconstruct_block": 40}
 _EXTRACTOR = {"num_feat": 64, "load_path": None}
 _BASICVSR = {"num_feat": 64, "num_block": 30, "spynet_path": None}
 _ICONVSR = _BASICVSR | {"keyframe_stride": 5, "edvr_path": None}
+_REALBASICVSR = {
+    "mid_channels": 64,
+    "num_propagation_blocks": 20,
+    "num_cleaning_blocks": 20,
+    "dynamic_refine_thres": 255,
+    "spynet_path": None,
+}
 _BASICVSRPP = {
     "mid_channels": 64,
     "num_blocks": 7,
@@ -107,6 +115,7 @@ ARCHS: dict[str, Arch] = {
     "basicvsr": Arch(BasicVSR, _BASICVSR),
     "iconvsr_reds": Arch(IconVSR, _ICONVSR | {"temporal_padding": 2}),
     "iconvsr_vimeo90k": Arch(IconVSR, _ICONVSR | {"temporal_padding": 3}),
+    "realbasicvsr": Arch(RealBasicVSR, _REALBASICVSR),
     "basicvsrpp_c64n7": Arch(BasicVSRPlusPlus, _BASICVSRPP),
     "basicvsrpp_c64n15_samesize": Arch(BasicVSRPlusPlus, _BASICVSRPP | {"num_blocks": 15, "is_low_res_input": False}),
     "basicvsrpp_c128n25_lowres": Arch(BasicVSRPlusPlus, _BASICVSRPP_LARGE),

@@ -11,6 +11,7 @@ from degradekit_models.archs.basicvsr import BasicVSR, IconVSR
 from degradekit_models.archs.basicvsrpp import BasicVSRPlusPlus
 from degradekit_models.archs.edvr import EDVR
 from degradekit_models.archs.gfpgan import GFPGANBilinear, GFPGANv1, GFPGANv1Clean
+from degradekit_models.archs.realbasicvsr import RealBasicVSR
 from degradekit_models.archs.rrdbnet import RRDBNet
 from degradekit_models.archs.srresnet import MSRResNet
 from degradekit_models.archs.srvgg import SRVGGNetCompact
@@ -66,7 +67,7 @@ def traits_of(net: nn.Module) -> Traits:
         return Traits("window", 1 if net.hr_in else 4, 3, net.multiple, net.num_frame, padding)
     if isinstance(net, IconVSR):
         return Traits("clip", 4, multiple=4, frames=2 * net.temporal_padding + 1)
-    if isinstance(net, BasicVSR):
+    if isinstance(net, BasicVSR | RealBasicVSR):
         return Traits("clip", 4)
     if isinstance(net, BasicVSRPlusPlus):
         return Traits("clip", 4) if net.is_low_res_input else Traits("clip", 1, multiple=4)

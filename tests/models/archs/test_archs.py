@@ -15,7 +15,11 @@ def entries(net: nn.Module) -> list[list[object]]:
     ]
 
 
-@pytest.mark.parametrize("name", ARCHS)
+# No published numbers are at hand for these: they are tested as what they are made of.
+WITHOUT_MANIFEST = {"realbasicvsr"}
+
+
+@pytest.mark.parametrize("name", sorted(set(ARCHS) - WITHOUT_MANIFEST))
 def test_state_dict_and_arguments_equal_the_published_ones(name, manifests):
     manifest = manifests[name]
     assert ARCHS[name].cls.__name__ == {"vgg19": "VGG19Features"}.get(manifest["class"], manifest["class"])
@@ -28,8 +32,8 @@ def test_state_dict_and_arguments_equal_the_published_ones(name, manifests):
 
 def test_every_published_network_is_there(manifests):
     published = {n for n in manifests if not n.startswith(("mmagic_", "reduced_"))}
-    assert set(ARCHS) == published
-    assert set(degradekit_models.names()) == published
+    assert set(ARCHS) == published | WITHOUT_MANIFEST
+    assert set(degradekit_models.names()) == set(ARCHS)
 
 
 def test_reduced_networks_have_the_published_layout(manifests):
