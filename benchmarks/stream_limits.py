@@ -50,7 +50,7 @@ def make(folder: Path, shards: int, rows: int) -> str:
 
 
 def first_batch(folder: str) -> dict[str, Any]:
-    """Median of five new processes: CPU seconds to start and import, then to the first batch; the latter by the clock."""
+    """Medians of five processes: CPU seconds to start and import, then to the first batch; the latter on the clock."""
     code = FIRST.format(folder=folder)
     runs = []
     for _ in range(5):

@@ -10,7 +10,6 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from degradekit.apply import to_float
 from degradekit.errors import ShardError, StreamError
 from degradekit.stream.course import Drawn
 from degradekit.stream.fetch import Fetched, Lost, Outcome
@@ -111,7 +110,11 @@ class Maker:
             pass
         if self.augment.clip is None:
             images = {role: array[:, 0] if array.shape[1] == 1 else array for role, array in images.items()}
-        return {role: to_float(array) if self.dtype == "float32" else array for role, array in images.items()}
+        if self.dtype == "stored":
+            return images
+        from degradekit.apply import to_float  # loads every op, 1.2 s, for one of its kernels
+
+        return {role: to_float(array) for role, array in images.items()}
 
     def _slots(self, pair: Outcome, role: str, part: int, view: View, count: int) -> Array:
         """An empty array for a batch, of the size that the first pair's image will have."""

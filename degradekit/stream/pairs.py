@@ -10,7 +10,6 @@ import numpy as np
 
 from degradekit import codecs
 from degradekit.errors import DegradekitError
-from degradekit.plan import Plan
 from degradekit.shards.dataset import Dataset
 from degradekit.stream.fetch import Fetched, Fetcher, Lost, Outcome
 from degradekit.stream.order import Ints
@@ -160,6 +159,8 @@ class VirtualReader:
         assert found.gt is not None
         try:
             gt = codecs.decode(found.gt)
+            from degradekit.plan import Plan  # loads every op, 1.2 s: only an LQ that is made again needs them
+
             lq = Plan.from_json(found.plan).make_lq(gt)
         except DegradekitError as error:
             return Lost(found.key, str(error))

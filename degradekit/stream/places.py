@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from degradekit.errors import StreamError
-from degradekit.recipe import Recipe
 from degradekit.shards.dataset import Dataset, open_dataset
 from degradekit.stream.cache import open_cached
-from degradekit.stream.made import open_source_pairs
 from degradekit.stream.pairs import Pairs, StoredPairs
 from degradekit.stream.select import Variants
+
+if TYPE_CHECKING:
+    from degradekit.recipe import Recipe
 
 __all__ = ["Address", "open_pairs"]
 
@@ -42,6 +44,8 @@ def open_pairs(place: str | Path | Dataset | None, address: Address) -> Pairs:
     if address.source is not None or address.recipe is not None:
         if address.source is None or address.recipe is None or not place == local == remote is None:
             raise StreamError("pairs are made on the way from source= and recipe= together, and from nothing else.")
+        from degradekit.stream.made import open_source_pairs  # loads every op, 1.2 s, which a stored dataset needs not
+
         return open_source_pairs(address.source, address.recipe, variants=address.variants)
     if isinstance(place, Dataset):
         return StoredPairs(place, virtual)

@@ -9,12 +9,11 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from degradekit.errors import StreamError
-from degradekit.recipe import Recipe
 from degradekit.shards.dataset import Dataset
 from degradekit.stream.batch import Batch, Maker, OnCorrupt
 from degradekit.stream.course import Course, Drawn, Part, cuts, spans
@@ -25,6 +24,9 @@ from degradekit.stream.places import Address, open_pairs
 from degradekit.stream.report import Clock, Mixing, Stall, explained, mixing
 from degradekit.stream.select import Variants
 from degradekit.stream.where import parse_filter
+
+if TYPE_CHECKING:
+    from degradekit.recipe import Recipe
 
 __all__ = ["PairStream"]
 
