@@ -23,6 +23,7 @@ from degradekit.ops import OPS
 from degradekit.ops.base import Op
 from degradekit.source.clip import Clip
 from degradekit.source.extract import Extract
+from degradekit.source.landmarks import Faces
 from degradekit.steps import Mask
 
 __all__ = ["arguments", "recipe_schema"]
@@ -66,7 +67,7 @@ def recipe_schema() -> dict[str, Any]:
         ),
         "if": {"required": ["extends"]},
         "then": {},
-        "else": {"required": ["scale", "degrade"]},
+        "else": {"required": ["scale", "degrade"], "properties": {"extract": {"allOf": _rules()}}},
         "dependentRequired": {field: ["extends"] for field in EXTENSION_FIELDS[1:]},
         "$defs": {
             "extract": _extract(),
@@ -185,18 +186,21 @@ def _extract() -> dict[str, Any]:
     side = {"type": "integer", "minimum": 1}
     properties = _fields(Extract)
     clip = _closed(_fields(Clip), required=["length"])
-    properties["clip"] = {"anyOf": [clip, {"type": "null"}], "description": properties["clip"]["description"]}
+    faces = _closed(_fields(Faces), required=["landmarks"])
+    for name, model in (("clip", clip), ("faces", faces)):
+        properties[name] = {"anyOf": [model, {"type": "null"}], "description": properties[name]["description"]}
     properties["size"] |= {"anyOf": [side, {"type": "array", "items": side, "minItems": 2, "maxItems": 2}]}
+    return {"description": "How HR crops are taken from source images.", **_closed(properties, required=[])}
+
+
+def _rules() -> list[dict[str, Any]]:
+    """What goes together in ``extract``, where the whole of it is in the file."""
     windowed = {"properties": {"mode": {"enum": ["random", "sliding"]}}, "required": ["mode"]}
     sliding = {"properties": {"mode": {"const": "sliding"}}, "required": ["mode"]}
-    return {
-        "description": "How HR crops are taken from source images.",
-        **_closed(properties, required=[]),
-        "allOf": [
-            {"if": windowed, "then": {"required": ["size"]}, "else": {"not": {"required": ["size"]}}},
-            {"if": sliding, "then": {"required": ["step"]}, "else": {"not": {"required": ["step"]}}},
-        ],
-    }
+    return [
+        {"if": windowed, "then": {"required": ["size"]}, "else": {"not": {"required": ["size"]}}},
+        {"if": sliding, "then": {"required": ["step"]}, "else": {"not": {"required": ["step"]}}},
+    ]
 
 
 def _fields(model: type[BaseModel]) -> dict[str, Any]:

@@ -128,3 +128,16 @@ def test_descriptions_come_from_the_docstring() -> None:
     assert set(said) == set(Extract.model_fields)
     assert said["size"].startswith("Side of the window in px, or [height, width]")
     assert not any("\n" in text or "Source:" in text for text in said.values())
+
+
+def test_faces_and_pools_validate(validator: Draft202012Validator) -> None:
+    raw = read_yaml(BASE, "base")
+    raw["degrade"]["measured"] = {"op": "kernel_pool", "kernels": {"path": "k.npy", "digest": "0" * 16}}
+    raw["degrade"]["noisy"] = {"op": "noise_patches", "patches": "noise.npy"}
+    for extract, valid in (
+        ({"faces": {"landmarks": "a.csv", "size": 256}}, True),
+        ({"faces": None}, True),
+        ({"faces": {"size": 256}}, False),
+        ({"faces": {"landmarks": "a.csv", "align": "arcface"}}, False),
+    ):
+        assert validator.is_valid({**raw, "extract": extract}) is valid
