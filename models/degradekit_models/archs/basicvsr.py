@@ -195,4 +195,4 @@ def _pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
 
 
 def _lrelu(x: Tensor) -> Tensor:
-    return F.leaky_relu(x, 0.1)
+    return F.leaky_relu(x, 0.1, inplace=True)  # always of a fresh result, which nothing else needs

@@ -246,4 +246,4 @@ def _halve(num_feat: int) -> nn.Conv2d:
 
 
 def _lrelu(x: Tensor) -> Tensor:
-    return F.leaky_relu(x, 0.1)
+    return F.leaky_relu(x, 0.1, inplace=True)  # always of a fresh result, which nothing else needs

@@ -155,4 +155,4 @@ def _pool(x: Tensor) -> Tensor:
 
 
 def _lrelu(x: Tensor) -> Tensor:
-    return F.leaky_relu(x, 0.1)
+    return F.leaky_relu(x, 0.1, inplace=True)  # always of a fresh result, which nothing else needs

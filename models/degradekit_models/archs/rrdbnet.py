@@ -48,7 +48,7 @@ class ResidualDenseBlock(nn.Module):
         """Refines features."""
         feats = x
         for conv in (self.conv1, self.conv2, self.conv3, self.conv4):
-            feats = torch.cat((feats, F.leaky_relu(conv(feats), 0.2)), dim=1)
+            feats = torch.cat((feats, F.leaky_relu(conv(feats), 0.2, inplace=True)), dim=1)
         return x + RESIDUAL_SCALE * self.conv5(feats)
 
 
@@ -132,7 +132,7 @@ class RRDBNet(nn.Module):
         self.conv_up2 = nn.Conv2d(num_feat, num_feat, 3, padding=1)
         self.conv_hr = nn.Conv2d(num_feat, num_feat, 3, padding=1)
         self.conv_last = nn.Conv2d(num_feat, num_out_ch, 3, padding=1)
-        self.lrelu = nn.LeakyReLU(0.2)
+        self.lrelu = nn.LeakyReLU(0.2, inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """Upscales a batch of images."""

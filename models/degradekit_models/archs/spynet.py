@@ -29,7 +29,7 @@ class BasicModule(nn.Module):
         widths = (8, 32, 64, 32, 16, 2)
         layers: list[nn.Module] = []
         for before, after in pairwise(widths):
-            layers += [nn.Conv2d(before, after, 7, padding=3), nn.ReLU(inplace=False)]
+            layers += [nn.Conv2d(before, after, 7, padding=3), nn.ReLU(inplace=True)]
         self.basic_module = nn.Sequential(*layers[:-1])
 
     def forward(self, x: Tensor) -> Tensor:

@@ -51,7 +51,7 @@ class MSRResNet(nn.Module):
         self.pixel_shuffle = nn.PixelShuffle(step)
         self.conv_hr = nn.Conv2d(num_feat, num_feat, 3, padding=1)
         self.conv_last = nn.Conv2d(num_feat, num_out_ch, 3, padding=1)
-        self.lrelu = nn.LeakyReLU(0.1)
+        self.lrelu = nn.LeakyReLU(0.1, inplace=True)
         convs = (self.conv_first, self.upconv1, self.upconv2, self.conv_hr, self.conv_last)
         scaled_kaiming_(*(c for c in convs if c is not None), scale=0.1)
 

@@ -69,4 +69,4 @@ def _keep(num_in_ch: int, num_out_ch: int) -> nn.Conv2d:
 
 
 def _lrelu(x: Tensor) -> Tensor:
-    return F.leaky_relu(x, 0.2)
+    return F.leaky_relu(x, 0.2, inplace=True)  # always of a fresh result, which nothing else needs

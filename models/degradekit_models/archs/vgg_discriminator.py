@@ -69,4 +69,4 @@ class VGGStyleDiscriminator(nn.Module):
 
 
 def _lrelu(x: Tensor) -> Tensor:
-    return F.leaky_relu(x, 0.2)
+    return F.leaky_relu(x, 0.2, inplace=True)  # always of a fresh result, which nothing else needs

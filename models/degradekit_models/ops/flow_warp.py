@@ -53,15 +53,22 @@ def flow_warp(
         raise ModelError(
             f"flow_warp: the flow is {tuple(flow.shape)}, an image of {tuple(x.shape)} needs {(n, h, w, 2)}."
         )
+    # Half precision holds a coordinate beyond 1024 to no better than half a pixel.
+    precise = torch.promote_types(flow.dtype, torch.float32)
+    flow = flow.to(precise)
     ys, xs = torch.meshgrid(
-        torch.arange(h, device=x.device, dtype=flow.dtype),
-        torch.arange(w, device=x.device, dtype=flow.dtype),
+        torch.arange(h, device=x.device, dtype=precise),
+        torch.arange(w, device=x.device, dtype=precise),
         indexing="ij",
     )
     gx = 2.0 * (xs + flow[..., 0]) / max(w - 1, 1) - 1.0
     gy = 2.0 * (ys + flow[..., 1]) / max(h - 1, 1) - 1.0
-    grid = torch.stack((gx, gy), dim=-1).to(x.dtype)
-    return F.grid_sample(x, grid, mode=interp_mode, padding_mode=padding_mode, align_corners=align_corners)
+    grid = torch.stack((gx, gy), dim=-1)
+    wide = torch.promote_types(x.dtype, torch.float32)
+    out = F.grid_sample(
+        x.to(wide), grid.to(wide), mode=interp_mode, padding_mode=padding_mode, align_corners=align_corners
+    )
+    return out.to(x.dtype)
 
 
 def resize_flow(

@@ -45,3 +45,12 @@ def test_resize_equals_the_reference(golden):
     assert_close(resize_flow(flow, (4, 15)), g.tensor("resize_flow_ratio"))
     assert_close(resize_flow(flow, (13, 7)), g.tensor("resize_flow_shape"))
     assert_close(resize_flow(flow, (13, 7), align_corners=True), g.tensor("resize_flow_shape_ac"))
+
+
+def test_half_precision_keeps_coordinates_exact():
+    ramp = (torch.arange(3000) % 7).half().expand(1, 1, 2, 3000)
+    flow = torch.zeros(1, 2, 3000, 2).half()
+    flow[..., 0] = 1
+    out = flow_warp(ramp, flow, padding_mode="border")
+    assert out.dtype == torch.float16
+    assert (out[..., :-1] - ramp[..., 1:]).abs().max() < 0.01
