@@ -22,6 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--plans", type=at_least(10), default=2000, metavar="N", help="plans to draw of each (default 2000)"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="keys the draws of both (default 0)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="OPTION=BOOL", help="set an option of the second recipe"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -29,10 +32,12 @@ def run(args: argparse.Namespace) -> int:
     """Print what differs; 0 when nothing does, 1 otherwise."""
     import json
 
+    from degradekit.cli.options import recipe_options
     from degradekit.recipe import load_recipe
     from degradekit.recipe_diff import compare_recipes
 
-    first, second = (load_recipe(name, seed=args.seed) for name in (args.first, args.second))
+    first = load_recipe(args.first, seed=args.seed)
+    second = load_recipe(args.second, seed=args.seed, **recipe_options(args.set))
     found = compare_recipes(first, second, args.plans)
     print(json.dumps(found.to_json(), indent=1) if args.json else "\n".join(_lines(found, args.first, args.second)))
     return 1 if found.changes else 0

@@ -69,6 +69,13 @@ def test_diff_prints_what_differs(small_recipe: Path, tmp_path: Path, degradekit
     assert "what is gone: gt.flip.op" in out
 
 
+def test_diff_shows_what_an_option_does(degradekit: Run) -> None:
+    words = ("recipe", "diff", "real_esrgan", "real_esrgan", "--plans", 10, "--set", "gt_usm=true")
+    code, out, _ = degradekit(*words)
+    assert code == 1
+    assert "degrade/sharpen" in out and "target/sharpen" in out and "what is new: gt.sharpen.op" in out
+
+
 def test_a_page_needs_an_ending_and_a_place(small_recipe: Path, photos: Path, tmp_path: Path, degradekit: Run) -> None:
     words = ("preview", small_recipe, "--source", photos, "--plans", 10, "--out")
     code, _, err = degradekit(*words, tmp_path / "page.pdf")
