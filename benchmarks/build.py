@@ -124,7 +124,7 @@ def scaling(args: argparse.Namespace, photos: int) -> dict[str, Any]:
         for workers in (1, 2) if i % 2 == 0 else (2, 1):
             extra = ["--executor", "ray", "--workers", str(workers), *per_image]
             runs[workers].append(run_build(args, args.photos, pairs=pairs, shard=shard, extra=extra))
-            print(f"{workers} workers: {steady(runs[workers][-1], workers, shard):.1f} pairs/s", file=sys.stderr)
+            print(f"workers: {workers}, {steady(runs[workers][-1], workers, shard):.1f} pairs/s", file=sys.stderr)
     rates = {workers: [steady(run, workers, shard) for run in made] for workers, made in runs.items()}
     cpu = {workers: [run["cpu_ms_per_pair"] for run in made] for workers, made in runs.items()}
     every = [run for made in runs.values() for run in made]
