@@ -70,7 +70,8 @@ class Fetcher:
         self._rows = int(dataset.info["shard_size"])
         self._maps: OrderedDict[int, _Mapped | None] = OrderedDict()
         # Half of the descriptors that the process may have; a shard that is mapped again costs 0.1 ms.
-        self._most = min(OPEN_SHARDS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._most = OPEN_SHARDS if limit == resource.RLIM_INFINITY else min(OPEN_SHARDS, limit // 2)
 
     def fetch(self, index: int) -> Outcome:
         """The pair with this index, or why there is none."""
