@@ -59,7 +59,7 @@ def _sections(recipe: Recipe, shown: list[Example], plans: int) -> Iterator[Sect
 def _lead(recipe: Recipe, source: str) -> str:
     """What the file's own comment begins with, and where the pictures come from."""
     heading = next((line.lstrip("# ").strip() for line in recipe.text.splitlines() if line.startswith("#")), "")
-    opening = f"{heading.rstrip('.')}. " if heading else ""
+    opening = f"{heading[:1].upper()}{heading[1:].rstrip('.')}. " if heading else ""
     if recipe.extract.frames > 1 and source == SAMPLE:
         return f"{opening}The clips are slow pans over the bundled photographs."
     return f"{opening}The pictures come from {'the bundled photographs' if source == SAMPLE else source}."
