@@ -11,13 +11,14 @@ import os
 import sys
 from collections.abc import Sequence
 
-from degradekit_models.cli import download, evaluate, export, interpolate, restore, zoo
+from degradekit_models.cli import download, evaluate, export, interpolate, restore, train, zoo
 from degradekit_models.errors import ModelError
 
 __all__ = ["VERBS", "main", "make_parser"]
 
 VERBS = {
     "restore": restore,
+    "train": train,
     "interpolate": interpolate,
     "list": zoo,
     "export": export,

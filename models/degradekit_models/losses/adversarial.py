@@ -14,7 +14,15 @@ from torch.nn import functional as F
 
 from degradekit_models.errors import ModelError
 
-__all__ = ["KINDS", "DiscriminatorLoss", "Kind", "adversarial", "relativistic_discriminator", "relativistic_generator"]
+__all__ = [
+    "KINDS",
+    "DiscriminatorLoss",
+    "Kind",
+    "adversarial",
+    "plain_discriminator",
+    "relativistic_discriminator",
+    "relativistic_generator",
+]
 
 Kind = Literal["vanilla", "lsgan", "wgan", "wgan_softplus", "hinge"]
 KINDS: tuple[Kind, ...] = ("vanilla", "lsgan", "wgan", "wgan_softplus", "hinge")
@@ -79,6 +87,20 @@ def adversarial(
         case "hinge":
             return F.relu(1.0 + sign * scores).mean() if discriminator else -scores.mean()
     raise ModelError(f"GAN loss {kind!r} is unknown: choose {', '.join(KINDS)}.")
+
+
+def plain_discriminator(real: Tensor, fake: Tensor, *, kind: Kind = "vanilla") -> DiscriminatorLoss:
+    """Discriminator's loss in its two halves, where each score stands for itself.
+
+    Args:
+        real: scores of real images.
+        fake: scores of generated images.
+        kind: as in `adversarial`.
+    """
+    return DiscriminatorLoss(
+        adversarial(real, want_real=True, kind=kind, discriminator=True),
+        adversarial(fake, want_real=False, kind=kind, discriminator=True),
+    )
 
 
 def relativistic_generator(real: Tensor, fake: Tensor, *, kind: Kind = "vanilla") -> Tensor:

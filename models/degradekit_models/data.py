@@ -1,0 +1,143 @@
+"""Pairs from degradekit's public stream as batches for training; the only module that imports degradekit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from degradekit.errors import DegradekitError
+from degradekit.loader import PairLoader
+from degradekit.stream import PairStream
+from degradekit_models.errors import ModelError
+
+__all__ = ["Batch", "TrainingData", "ValidationPair", "validation_pairs"]
+
+
+class Batch(NamedTuple):
+    """Micro-batch of a step.
+
+    Args:
+        lq: float32 ``[N,3,h,w]`` in [0, 1], of clips ``[N,T,3,h,w]``.
+        gt: Likewise.
+        keys: Names of the pairs.
+    """
+
+    lq: Tensor
+    gt: Tensor
+    keys: tuple[str, ...]
+
+
+class ValidationPair(NamedTuple):
+    """One whole pair, uint8 RGB ``[T,H,W,3]``."""
+
+    key: str
+    lq: Any
+    gt: Any
+
+
+class TrainingData:
+    """An endless stream of micro-batches whose state is what was received.
+
+    Args:
+        places: Datasets; folders or URIs.
+        weights: Proportions; None takes each pair once in an epoch.
+        source: Folder of GT images that become pairs on the way, instead of datasets.
+        recipe: By which recipe.
+        micro_batch: Pairs of a micro-batch on this rank.
+        crop: Side of a GT crop in px, or None.
+        flip: Mirror half of the pairs.
+        rotate: Turn by quarters.
+        clip: Frames, or None.
+        mirror: Append clips backwards.
+        seed: Keys order and augmentation.
+        workers: Processes that read and decode.
+
+    Raises:
+        ModelError: There is no such dataset, or it does not fit the arguments.
+    """
+
+    def __init__(  # noqa: PLR0913 - one name for each thing that a config sets
+        self,
+        places: Sequence[str],
+        *,
+        micro_batch: int,
+        weights: Sequence[float] | None = None,
+        source: str | None = None,
+        recipe: str | None = None,
+        crop: int | None = None,
+        flip: bool = False,
+        rotate: bool = False,
+        clip: int | None = None,
+        mirror: bool = False,
+        seed: int = 0,
+        workers: int = 0,
+    ) -> None:
+        try:
+            self.stream = PairStream(
+                list(places) or None, weights=weights, source=source, recipe=recipe, batch_size=micro_batch,
+                crop=crop, flip=flip, rotate=rotate, clip=clip, shuffle_seed=seed, drop_last=True, variants="rotate",
+            )  # fmt: skip
+            self.loader = PairLoader(self.stream, num_workers=workers)
+        except DegradekitError as error:
+            raise ModelError(str(error)) from error
+        if len(self.stream) == 0:
+            raise ModelError(
+                f"an epoch of {self.stream.samples} pairs fills no batch of {self.stream.global_batch}: give more "
+                "pairs, or a smaller data.batch_size."
+            )
+        self._mirror = mirror
+
+    @property
+    def scale(self) -> int:
+        """GT side / LQ side."""
+        return self.stream.scale
+
+    def __iter__(self) -> Iterator[Batch]:
+        while True:
+            try:
+                for batch in self.loader:
+                    yield Batch(self._images(batch["lq"]), self._images(batch["gt"]), tuple(batch["key"]))
+            except DegradekitError as error:
+                raise ModelError(str(error)) from error
+
+    def _images(self, images: Tensor) -> Tensor:
+        top = 65535 if images.dtype == torch.uint16 else 255
+        x = images.to(torch.float32) / top
+        return torch.cat((x, x.flip(1)), dim=1) if self._mirror else x
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the stream stands, in terms of what was received."""
+        return self.loader.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from there.
+
+        Raises:
+            ModelError: The state is of other datasets, or of another order.
+        """
+        try:
+            self.loader.load_state_dict(state)
+        except DegradekitError as error:
+            raise ModelError(str(error)) from error
+
+
+def validation_pairs(place: str, count: int) -> Iterator[ValidationPair]:
+    """The first pairs of a dataset in its stored order, whole.
+
+    Args:
+        place: Folder or URI.
+        count: How many at most.
+
+    Raises:
+        ModelError: There is no such dataset.
+    """
+    try:
+        stream = PairStream(place, batch_size=1, shuffle=False)
+        for _, batch in zip(range(count), stream, strict=False):
+            lq, gt = (x[0] if x.ndim == 5 else x for x in (batch["lq"], batch["gt"]))
+            yield ValidationPair(batch["key"][0], lq, gt)
+    except DegradekitError as error:
+        raise ModelError(str(error)) from error

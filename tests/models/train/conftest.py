@@ -1,0 +1,61 @@
+"""A small dataset and the smallest config that trains on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("lightning")
+
+TINY = """
+name: tiny
+generator: {arch: msrresnet_x4, arguments: {num_feat: 8, num_block: 1}}
+data: {crop: 32, batch_size: 4}
+iterations: 6
+optimizer: {lr: 1.0e-3}
+schedule: {periods: [6]}
+pixel: {weight: 1.0}
+ema: 0.5
+save_every: 2
+"""
+
+TINY_GAN = """
+name: tiny_gan
+generator: {arch: msrresnet_x4, arguments: {num_feat: 8, num_block: 1}}
+discriminator: {arch: unet_discriminator_sn, arguments: {num_feat: 4}}
+data: {crop: 32, batch_size: 4, accumulate: 2}
+iterations: 6
+optimizer: {lr: 1.0e-3}
+pixel: {weight: 1.0}
+adversarial: {weight: 0.1}
+sharpen: {pixel: true}
+save_every: 2
+"""
+
+
+def texture(h: int, w: int, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    layers = [cv2.resize(rng.random((h // n, w // n, 3)), (w, h), interpolation=cv2.INTER_CUBIC) for n in (3, 8, 20)]
+    return (np.clip(sum(layers) / 3, 0, 1) * 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 bicubic pairs, 64 px to 16 px."""
+    from degradekit.job import plan_build, run_build
+    from degradekit.progress import Progress
+    from degradekit.recipe import parse_recipe
+
+    folder = tmp_path_factory.mktemp("shards")
+    for i in range(6):
+        assert cv2.imwrite(str(folder / f"{i}.png"), texture(160, 160, i))
+    text = (
+        "name: tiny\nscale: 4\nextract: {mode: random, size: 64, per_image: 4}\n"
+        "degrade: {down: {op: resize, relative_to: target, factor_range: 1, mode: matlab_bicubic}}"
+    )
+    plan = plan_build(parse_recipe(text, where="tiny"), source=str(folder), out=str(folder / "set"))
+    run_build(plan, Progress(None), executor="inline")
+    return folder / "set"

@@ -1,0 +1,227 @@
+"""Training: it learns, it goes on bit for bit, and it says what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.fabric import Fabric
+
+from degradekit_models.cli import main
+from degradekit_models.errors import ModelError
+from degradekit_models.train.config import Config, parse_config
+from degradekit_models.train.loop import Run, train
+from degradekit_models.train.progress import Reporter
+from degradekit_models.train.scheme import Pairs, Scheme
+from degradekit_models.train.sharpen import sharpen
+from tests.models.train.conftest import TINY, TINY_GAN
+
+
+def go(text: str | Config, shards: Path, out: Path, **options: Any) -> Scheme:
+    config = parse_config(text) if isinstance(text, str) else text
+    job = Run(out=out, data={str(shards): None}, **options)
+    return train(config, job, Fabric(accelerator="cpu", devices=1), Reporter(out, stream=None))
+
+
+def curve(out: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (out / "curve.jsonl").read_text().splitlines()]
+
+
+def weights(out: Path) -> dict[str, dict[str, torch.Tensor]]:
+    found: dict[str, dict[str, torch.Tensor]] = torch.load(out / "generator.pth", weights_only=True)
+    return found
+
+
+@pytest.mark.parametrize("text", [TINY, TINY_GAN], ids=["pixel", "gan"])
+def test_resumed_run_equals_an_unbroken_one(text: str, shards: Path, tmp_path: Path) -> None:
+    go(text, shards, tmp_path / "whole")
+    for steps in (1, 2, 3):
+        go(text, shards, tmp_path / "parts", resume=True, stop_after=steps)
+    assert curve(tmp_path / "parts") == curve(tmp_path / "whole")
+    assert len(curve(tmp_path / "whole")) == 6
+    for key in ("params", "params_ema"):
+        a, b = weights(tmp_path / "parts")[key], weights(tmp_path / "whole")[key]
+        assert all(torch.equal(a[name], b[name]) for name in b)
+
+
+def test_killed_run_goes_on_bit_for_bit(shards: Path, tmp_path: Path) -> None:
+    config = tmp_path / "tiny.yaml"
+    config.write_text(TINY.replace("iterations: 6", "iterations: 400").replace("periods: [6]", "periods: [400]"))
+    command = [
+        *(sys.executable, "-m", "degradekit_models", "train", str(config), "--data", str(shards)),
+        *("--accelerator", "cpu", "--devices", "1", "--resume", "auto"),
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        [*command, "-o", str(tmp_path / "cut")], env=environment, stderr=subprocess.DEVNULL
+    ) as process:
+        deadline = time.monotonic() + 120
+        while not ((tmp_path / "cut/curve.jsonl").exists() and len(curve(tmp_path / "cut")) > 21):
+            assert process.poll() is None, "it ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+    reached = int(torch.load(tmp_path / "cut/last.ckpt", weights_only=True)["step"])
+    assert 20 <= reached < 400
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    text = config.read_text()
+    more = 8
+    go(text, shards, tmp_path / "cut", resume=True, stop_after=more)
+    go(text, shards, tmp_path / "whole", stop_after=reached + more)
+    torch.set_num_threads(before)
+    assert curve(tmp_path / "cut") == curve(tmp_path / "whole")
+
+
+def test_ranks_and_micro_batches_do_not_change_the_pairs(shards: Path, tmp_path: Path) -> None:
+    go(TINY.replace("batch_size: 4", "batch_size: 4, accumulate: 1"), shards, tmp_path / "one")
+    go(TINY.replace("batch_size: 4", "batch_size: 4, accumulate: 4"), shards, tmp_path / "four")
+    one, four = curve(tmp_path / "one"), curve(tmp_path / "four")
+    assert [line["pixel"] for line in one] == pytest.approx([line["pixel"] for line in four], rel=1e-4)
+
+
+def test_it_learns_one_batch(shards: Path, tmp_path: Path) -> None:
+    text = TINY.replace("iterations: 6", "iterations: 150").replace("periods: [6]", "milestones: [100]")
+    text = text.replace("lr: 1.0e-3", "lr: 3.0e-3").replace("num_feat: 8", "num_feat: 16")
+    go(text, shards, tmp_path, overfit_one_batch=True)
+    losses = [line["pixel"] for line in curve(tmp_path)]
+    assert losses[-1] < 0.75 * losses[0]
+
+
+def test_rate_follows_the_schedule_and_the_factors(shards: Path, tmp_path: Path) -> None:
+    text = TINY.replace("lr: 1.0e-3", "lr: 1.0e-3, lr_factors: {conv_first: 0.5}")
+    scheme = go(text, shards, tmp_path)
+    rates = [line["rate"] for line in curve(tmp_path)]
+    assert rates == sorted(rates, reverse=True)
+    assert max(rates) == 1e-3 or max(rates) == 5e-4
+    groups = scheme.generator_optimizer.param_groups
+    assert {group["base_lr"] for group in groups} == {1e-3, 5e-4}
+
+
+def test_frozen_parameters_stand_still(shards: Path, tmp_path: Path) -> None:
+    def moved(freeze: str, steps: int) -> dict[str, bool]:
+        out = tmp_path / str(len(list(tmp_path.iterdir())))
+        torch.manual_seed(0)
+        start = Scheme(parse_config(TINY), Fabric(accelerator="cpu", devices=1)).bare_generator.state_dict()
+        start = {name: value.clone() for name, value in start.items()}
+        end = go(TINY + freeze, shards, out, stop_after=steps).bare_generator.state_dict()
+        return {name: not torch.equal(start[name], value) for name, value in end.items()}
+
+    at_first = moved("freeze: [{names: [body], until: 3}]", 2)
+    assert all(at_first[name] != ("body" in name) for name in at_first)
+    others = moved("freeze: [{names: [body], others: true, until: 3}]", 2)
+    assert all(others[name] == ("body" in name) for name in others)
+    assert all(moved("freeze: [{names: [body], until: 3}]", 4).values())
+
+
+def test_discriminator_and_generator_do_not_train_each_other(shards: Path) -> None:
+    scheme = Scheme(parse_config(TINY_GAN), Fabric(accelerator="cpu", devices=1))
+    assert scheme.discriminator is not None
+    pairs = Pairs(torch.rand(2, 3, 8, 8), torch.rand(2, 3, 32, 32))
+    first = {name: value.clone() for name, value in scheme.discriminator.named_parameters()}
+    losses = scheme.step([pairs], 0)
+    assert losses.keys() == {"pixel", "gan", "d_real", "d_fake"}
+    assert any(not torch.equal(first[name], value) for name, value in scheme.discriminator.named_parameters())
+    frozen = parse_config(TINY_GAN.replace("{weight: 0.1}", "{weight: 0.1, start: 5}"))
+    scheme = Scheme(frozen, Fabric(accelerator="cpu", devices=1))
+    before = {name: value.clone() for name, value in scheme.bare_generator.state_dict().items()}
+    assert scheme.step([pairs], 0).keys() == {"d_real", "d_fake"}
+    assert all(torch.equal(before[name], value) for name, value in scheme.bare_generator.state_dict().items())
+
+
+def test_a_loss_that_is_not_finite_stops_before_a_weight_moves(shards: Path, tmp_path: Path) -> None:
+    scheme = Scheme(parse_config(TINY), Fabric(accelerator="cpu", devices=1))
+    before = {name: value.clone() for name, value in scheme.bare_generator.state_dict().items()}
+    with pytest.raises(ModelError, match="the loss 'pixel' is nan"):
+        scheme.step([Pairs(torch.full((1, 3, 8, 8), torch.nan), torch.zeros(1, 3, 32, 32))], 0)
+    assert all(torch.equal(before[name], value) for name, value in scheme.bare_generator.state_dict().items())
+
+
+def test_clips_train_on_the_middle_frame_or_on_all() -> None:
+    text = TINY.replace(
+        "{arch: msrresnet_x4, arguments: {num_feat: 8, num_block: 1}}",
+        "{arch: edvr_m_wotsa_x4_sr_reds, arguments: {num_feat: 8, num_frame: 3, deformable_groups: 2, "
+        "num_extract_block: 1, num_reconstruct_block: 1}}",
+    )
+    scheme = Scheme(parse_config(text), Fabric(accelerator="cpu", devices=1))
+    clip = Pairs(torch.rand(1, 3, 3, 16, 16), torch.rand(1, 3, 3, 64, 64))
+    middle = scheme.generator(clip.lq)
+    expected = (middle - clip.gt[:, 1]).abs().mean().item()
+    assert scheme.step([clip], 0)["pixel"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_sharpening_is_that_of_the_paper() -> None:
+    image = torch.zeros(1, 3, 64, 64)
+    image[..., 32:] = 0.8
+    out = sharpen(image)
+    assert out[0, 0, 32, 20] == 0.0
+    assert out[0, 0, 32, 33] > 0.85
+    assert torch.equal(out, sharpen(image.clone()))
+    flat = torch.full((1, 3, 40, 40), 0.3) + 0.01 * torch.rand(1, 3, 40, 40)
+    assert torch.allclose(sharpen(flat), flat, atol=1e-6), "what is within the threshold stays"
+
+
+def test_validation_keeps_the_best_and_writes_pictures(shards: Path, tmp_path: Path) -> None:
+    text = TINY + "validation: {every: 3, pairs: 2, pictures: 1}"
+    go(text, shards, tmp_path, validation=[str(shards)])
+    scores = [line for line in curve(tmp_path) if "psnr" in line]
+    assert [line["step"] for line in scores] == [2, 5]
+    assert all(5 < line["psnr"] < 60 for line in scores)
+    assert (tmp_path / "best.pth").exists()
+    assert len(list((tmp_path / "pictures").rglob("*.png"))) == 2
+
+
+def test_command_line(shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "tiny.yaml"
+    config.write_text(TINY)
+    common = ["train", str(config), "--accelerator", "cpu", "--devices", "1"]
+    data = ["--data", f"{shards}:0.5", "--data", f"{shards}:0.5"]
+    assert main([*common, *data, "-o", str(tmp_path / "dry"), "--dry-run"]) == 0
+    assert "parameters; one step made, nothing written" in capsys.readouterr().out
+    assert not (tmp_path / "dry").exists()
+    assert main([*common, *data, "-o", str(tmp_path / "run"), "--tensorboard"]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "run" / "generator.pth")
+    assert list((tmp_path / "run" / "tensorboard").iterdir())
+    assert main([*common, *data, "-o", str(tmp_path / "run")]) == 2
+    assert "holds a run already: go on with --resume auto" in capsys.readouterr().err
+    assert main(common) == 2
+    assert "give --data FOLDER, or --source IMAGES" in capsys.readouterr().err
+
+
+GENERATOR = "{arch: msrresnet_x4, arguments: {num_feat: 8, num_block: 1}}"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("batch_size: 4", "batch_size: 40"), "fills no batch of 40"),
+        (("batch_size: 4", "batch_size: 5, accumulate: 2"), "cannot be shared by 1 ranks with 2 micro-batches"),
+        (("pixel: {weight: 1.0}", "perceptual: {layers: {conv5_4: 1.0}}"), "perceptual.vgg19 is missing: give"),
+        (("lr: 1.0e-3", "lr: 1.0e-3, lr_factors: {spynet: 0.1}"), "no parameter's name contains 'spynet'"),
+        (
+            (GENERATOR, "{arch: basicvsr}"),
+            "spynet_path is missing",
+        ),
+        (("arch: msrresnet_x4", "arch: msrresnet_x5"), "msrresnet_x5"),
+    ],
+)
+def test_what_does_not_fit_is_named(change: tuple[str, str], message: str, shards: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=message.replace("(", r"\(")):
+        go(TINY.replace(*change), shards, tmp_path)
+
+
+def test_other_config_or_data_is_refused(shards: Path, tmp_path: Path) -> None:
+    go(TINY, shards, tmp_path, stop_after=2)
+    with pytest.raises(ModelError, match=r"last.ckpt is of another config"):
+        go(TINY.replace("lr: 1.0e-3", "lr: 2.0e-3"), shards, tmp_path, resume=True)
+    (tmp_path / "last.ckpt").write_bytes(b"no checkpoint")
+    with pytest.raises(ModelError, match=r"last.ckpt cannot be read"):
+        go(TINY, shards, tmp_path, resume=True)
