@@ -7,25 +7,28 @@ together. What a name cannot show, two files with the same content, is found by 
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from degradekit.canonical import canonical_json
 from degradekit.errors import DegradekitError
 from degradekit.rng import hash64
 from degradekit.shards.dataset import Dataset
-from degradekit.types import Record
+from degradekit.types import Record, Tombstone
 
 __all__ = [
     "RATIOS",
     "Leak",
     "Ratios",
     "check_ratios",
+    "in_split",
     "leaks",
     "parse_ratios",
     "source_of",
@@ -138,6 +141,34 @@ def split_indices(dataset: Dataset, ratios: Ratios = RATIOS, *, seed: int = 0) -
     return {name: np.flatnonzero(codes == number) for name, number in code.items()}
 
 
+def in_split(dataset: Dataset, name: str, ratios: Ratios = RATIOS, *, seed: int = 0) -> Dataset:
+    """One split of a dataset as a dataset: pairs of the other splits read as dropped.
+
+    For streaming a split without a copy: ``PairStream(in_split(open_dataset("out"), "train"))``. Its ``id`` is its own,
+    so a stream's state fits no other split. Costs memory for every pair left out, and reads the lists of names.
+
+    Raises:
+        DegradekitError: There is no such split, or the ratios do not add up to 1.
+    """
+    if name not in ratios:
+        raise DegradekitError(f"there is no split {name!r}; the ratios have {', '.join(ratios)}")
+    kept = split_indices(dataset, ratios, seed=seed)[name]
+    outside = np.ones(len(dataset), bool)
+    outside[kept] = False
+    dropped = dict(dataset.dropped)
+    for row in dataset.shards:
+        table = dataset.shard(row.number).table([])
+        keys, variants = table["key"].to_pylist(), table["variant"].to_pylist()
+        for at in np.flatnonzero(outside[row.first_index :][: row.rows]).tolist():
+            index = row.first_index + at
+            dropped[index] = Tombstone(index, keys[at], variants[at], "split", f"it is not in split {name}")
+    dead = {tombstone.index for tombstone in dataset.tombstones()}
+    counts = {**dataset.info["counts"], "ok": len(kept) - len(dead & set(kept.tolist())), "dropped": len(dropped)}
+    identity = [dataset.id, "split", name, list(ratios.items()), seed]
+    digest = hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:16]
+    return replace(dataset, info={**dataset.info, "dataset_id": digest, "counts": counts}, dropped=dropped)
+
+
 @dataclass(frozen=True, slots=True)
 class Leak:
     """Two sources of one content in two splits.
@@ -174,7 +205,7 @@ def _contents(dataset: Dataset) -> Iterator[tuple[str, str]]:
     for row in dataset.shards:
         for block in dataset.shard(row.number).blocks(("meta",)):
             for record in block:
-                if isinstance(record, Record) and "source_xxh3" in record.meta:
+                if isinstance(record, Record) and "source_xxh3" in record.meta and record.index not in dataset.dropped:
                     pair = source_of(record.key), str(record.meta["source_xxh3"])
                     if pair != before:
                         yield pair

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     counts = export(
         dataset, args.to, args.out, ratios=ratios, seed=args.seed, codec=args.codec, drop_leaks=args.drop_leaks
     )
-    dead = dataset.info["counts"]["tombstones"]
+    dead = dataset.info["counts"]["tombstones"] + len(dataset.dropped)
     for name, count in counts.items():
         print(f"{f'{name}: ' if name else ''}{count} pairs at {args.out}{f'/{name}' if name else ''}")
     if dead:

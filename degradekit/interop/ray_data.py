@@ -46,7 +46,7 @@ def to_ray_dataset(dataset: Dataset, *, columns: Sequence[str] = (), pixels: boo
 def _rows(dataset: Dataset, number: int, columns: tuple[str, ...], pixels: bool) -> Iterator[dict[str, Any]]:
     for block in dataset.shard(number).blocks((*(ROLES if pixels else ()), *(("columns",) if columns else ()))):
         for record in block:
-            if not isinstance(record, Record):
+            if not isinstance(record, Record) or record.index in dataset.dropped:
                 continue
             row: dict[str, Any] = {"index": record.index, "key": record.key, "variant": record.variant}
             for role in ROLES if pixels else ():

@@ -6,12 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from degradekit.codecs import encode
-from degradekit.errors import DegradekitError
+from degradekit.errors import DegradekitError, StreamError
 from degradekit.shards.commit import commit
 from degradekit.shards.dataset import open_dataset
 from degradekit.shards.manifest import BuildFacts, finish
-from degradekit.splits import RATIOS, check_ratios, leaks, parse_ratios, source_of, split_indices, split_of
+from degradekit.splits import RATIOS, check_ratios, in_split, leaks, parse_ratios, source_of, split_indices, split_of
 from degradekit.storage import open_store
+from degradekit.stream import PairStream
 from degradekit.types import Record, Tombstone
 
 IMAGE = encode(np.zeros((1, 4, 4, 3), np.uint8), "png")
@@ -86,6 +87,26 @@ def test_indices_cover_the_dataset_once(tmp_path):
         assert {split_of(keys[i], {"train": 0.5, "val": 0.5}, seed=3) for i in indices} == {name}
     sources = [{source_of(keys[i]) for i in indices} for indices in found.values()]
     assert sources[0] and sources[1] and not sources[0] & sources[1]
+
+
+def test_a_split_is_a_dataset_of_its_own(tmp_path):
+    half = {"train": 0.5, "val": 0.5}
+    keys = [f"{i // 3}.png#r{i % 3}" for i in range(30)]
+    data = dataset(tmp_path, keys, [None, *(f"{i // 3}" for i in range(1, 30))])
+    wanted = split_indices(data, half, seed=3)
+    parts = {name: in_split(data, name, half, seed=3) for name in half}
+    assert len({data.id, *(part.id for part in parts.values())}) == 3
+    for name, part in parts.items():
+        alive = [i for i in range(30) if isinstance(part.read(i), Record)]
+        assert alive == [i for i in wanted[name] if i]
+        assert part.info["counts"]["ok"] == len(alive) and len(part) == 30
+        stream = PairStream(part, batch_size=4)
+        assert sorted(i for batch in stream for i in batch["index"].tolist()) == alive
+    state = PairStream(parts["train"], batch_size=4).state_dict()
+    with pytest.raises(StreamError, match="the state is of"):
+        PairStream(parts["val"], batch_size=4).load_state_dict(state)
+    with pytest.raises(DegradekitError, match="no split 'test'; the ratios have train, val"):
+        in_split(data, "test", half)
 
 
 def test_same_content_in_two_splits_is_named(tmp_path):

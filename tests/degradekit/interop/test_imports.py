@@ -7,10 +7,11 @@ import pytest
 
 from degradekit import open_dataset, verify_dataset
 from degradekit.codecs import decode
-from degradekit.errors import ShardError, SourceError
+from degradekit.errors import DegradekitError, ShardError, SourceError, StreamError
 from degradekit.interop import export, import_pairs
 from degradekit.interop.imports import match_pairs
 from degradekit.splits import leaks, split_indices
+from degradekit.stream import PairStream
 
 RNG = np.random.default_rng(0)
 
@@ -51,6 +52,17 @@ def test_folders_come_in_exactly(old, format):
     assert str(folder) not in str([dataset.info, dataset.read(0).meta])
     with pytest.raises(ShardError, match="already holds a dataset"):
         import_pairs(folder / "HR", folder / "LR", folder / "out")
+
+
+def test_imported_pairs_stream_and_what_they_lack_is_named(old):
+    folder, pixels = old
+    import_pairs(folder / "HR", folder / "LR", folder / "out")
+    (batch,) = PairStream(folder / "out", batch_size=3, shuffle=False)
+    assert (batch["gt"] == np.stack([gt for _, (gt, _) in sorted(pixels.items())])).all()
+    with pytest.raises(StreamError, match="deg"):
+        PairStream(folder / "out", where="deg.jpeg.quality < 60")
+    with pytest.raises(DegradekitError, match="plan"):
+        list(PairStream(folder / "out", batch_size=3, lq="plan"))
 
 
 def test_export_and_import_are_inverse(stills, pixels, tmp_path):
