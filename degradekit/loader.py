@@ -73,6 +73,7 @@ class PairDataset(IterableDataset[Batch]):
 
     def __len__(self) -> int:
         """Batches of a whole epoch on this rank."""
+        take_rank(self.stream)
         return len(self.stream)
 
     def set_epoch(self, epoch: int) -> None:

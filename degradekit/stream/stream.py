@@ -53,6 +53,13 @@ def closing_pool(threads: int) -> Iterator[Executor]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+def _around(gaps: Ints, places: Ints) -> Ints:
+    """Positions of the n-th pairs of an epoch when those at ``gaps`` are left out."""
+    if not len(gaps):
+        return places
+    return places + np.searchsorted(gaps - np.arange(len(gaps)), places, side="right")
+
+
 class _Work(NamedTuple):
     """A batch to be made."""
 
@@ -195,6 +202,7 @@ class PairStream:
         self.clock = Clock()
         self._check()
         self._skip = self._indices(skip)
+        self._skipped: tuple[int, Ints] = (-1, np.empty(0, np.int64))
 
     def _check(self) -> None:
         for name in ("batch_size", "world_size"):
@@ -244,13 +252,12 @@ class PairStream:
 
     @property
     def samples(self) -> int:
-        """Pairs of the present epoch."""
-        return self._course.size(self.epoch)
+        """Pairs of the present epoch, without those that are skipped."""
+        return self._course.size(self.epoch) - len(self._gaps(self.epoch))
 
     def __len__(self) -> int:
-        """Batches of a whole epoch on each rank."""
-        full, more = cuts(0, self.samples, self.global_batch, ranks=self.world_size, drop_last=self.drop_last)
-        return full + len(more)
+        """Batches of the whole present epoch on each rank."""
+        return self._count(self.epoch)
 
     def __iter__(self) -> Iterator[Batch]:
         """What is left of the present epoch; the state counts a batch as soon as it is handed out."""
@@ -330,10 +337,12 @@ class PairStream:
         if not isinstance(step, int):
             return explained(self._course, self._augment, step["epoch"], np.asarray(step["position"]))
         epoch = self.epoch if epoch is None else epoch
-        batches = list(islice(self._global(epoch, 0), step, step + 1)) if step >= 0 else []
-        if not batches:
-            raise StreamError(f"epoch {epoch} has no batch {step}; it has {len(self)}.")
-        return explained(self._course, self._augment, epoch, batches[0][0])
+        count = self._count(epoch)
+        if not 0 <= step < count:
+            raise StreamError(f"epoch {epoch} has no batch {step}; it has {count}.")
+        place = np.array([step * self.global_batch])
+        positions, _ = next(self._global(epoch, int(_around(self._gaps(epoch), place)[0])))
+        return explained(self._course, self._augment, epoch, positions)
 
     def mixing(self, batches: int = 32) -> Mixing:
         """How well the next batches of the epoch are mixed, told from their order without reading them."""
@@ -375,27 +384,34 @@ class PairStream:
 
     def _global(self, epoch: int, start: int | None = None) -> Iterator[tuple[Ints, tuple[int, int]]]:
         """Positions of each global batch from a position on (None: where the stream stands), and what follows it."""
-        size = self._course.size(epoch)
-        gaps = self._gaps(epoch, size)
-        ranks = gaps - np.arange(len(gaps))
+        gaps = self._gaps(epoch)
         start = self._position if start is None else start
         start -= int(np.searchsorted(gaps, start))
-        left = size - len(gaps)
+        left = self._course.size(epoch) - len(gaps)
         for cut in spans(start, left, self.global_batch, ranks=self.world_size, drop_last=self.drop_last):
-            places = np.arange(cut.first, cut.last)
-            positions = places + np.searchsorted(ranks, places, side="right") if len(gaps) else places
+            positions = _around(gaps, np.arange(cut.first, cut.last))
             yield positions, (epoch + 1, 0) if cut.final else (epoch, int(positions[-1]) + 1)
 
-    def _gaps(self, epoch: int, size: int) -> Ints:
-        """Positions of an epoch whose pairs are to be skipped, in order; looks at all of them, 0.2 us each."""
-        found = [np.empty(0, np.int64)]
-        if any(len(skipped) for skipped in self._skip):
+    def _gaps(self, epoch: int) -> Ints:
+        """Positions of an epoch whose pairs are to be skipped, in order; looks at all of them once, 0.2 us each."""
+        if not any(len(skipped) for skipped in self._skip):
+            return np.empty(0, np.int64)
+        if self._skipped[0] != epoch:
+            found = []
+            size = self._course.size(epoch)
             for first in range(0, size, SCANNED):
                 positions = np.arange(first, min(first + SCANNED, size))
                 drawn = self._course.draw(epoch, positions)
                 for part, skipped in enumerate(self._skip):
                     found.append(positions[(drawn.part == part) & np.isin(drawn.indices, skipped)])
-        return np.sort(np.concatenate(found))
+            self._skipped = (epoch, np.sort(np.concatenate(found)))
+        return self._skipped[1]
+
+    def _count(self, epoch: int) -> int:
+        """Batches of a whole epoch."""
+        left = self._course.size(epoch) - len(self._gaps(epoch))
+        full, more = cuts(0, left, self.global_batch, ranks=self.world_size, drop_last=self.drop_last)
+        return full + len(more)
 
     def _drawn(self, epoch: int, works: Iterator[_Work]) -> Iterator[_Work]:
         """The same with their pairs, computed a chunk at a time."""

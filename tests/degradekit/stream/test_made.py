@@ -57,7 +57,7 @@ def test_pairs_made_on_the_way_tell_their_parameters(built: Path, small_recipe: 
         skip=skip,
         columns=["deg.jpeg1.quality", "plan"],
     )
-    assert stream.samples == 26
+    assert stream.samples == 24
     dataset = open_dataset(built)
     batch = next(iter(pickle.loads(pickle.dumps(stream))))
     for key, quality, plan in zip(batch["key"], batch["deg.jpeg1.quality"], batch["plan"], strict=True):

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gc
 import json
 import pickle
+import tracemalloc
 from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
@@ -210,6 +212,9 @@ def test_skipped_keys_leave_all_others_in_their_order(make_set: Callable[..., Pa
     shares = [list(PairStream(place, batch_size=4 // ranks, skip=keys, rank=r, world_size=ranks)) for r in range(ranks)]
     assert flat(map(flat, zip(*map(indices, shares), strict=True))) == wanted
     assert {len(batch["key"]) for batch in shares[0][:-1]} == {4 // ranks}
+    skipping = PairStream(place, batch_size=4, skip=keys)
+    assert (len(skipping), skipping.samples) == (7, 25)
+    assert [pair["index"] for pair in skipping.explain(5)] == wanted[20:24]
 
 
 def test_keys_can_be_skipped_after_an_interruption(make_set: Callable[..., Path]) -> None:
@@ -226,3 +231,19 @@ def test_a_rank_without_a_pair_gets_an_empty_batch(make_set: Callable[..., Path]
     shares = [list(PairStream(make_set(3), batch_size=2, rank=rank, world_size=4)) for rank in range(4)]
     assert [batch["gt"].shape for share in shares for batch in share] == [(0, 16, 16, 3)] + [(1, 16, 16, 3)] * 3
     assert sorted(flat(flat(map(indices, shares)))) == [0, 1, 2]
+
+
+def test_memory_does_not_grow_with_the_epoch(make_set: Callable[..., Path]) -> None:
+    """Twenty thousand pairs of an epoch of 10^12: what is held after them is what was held after the first thousand."""
+    stream = PairStream(make_set(29, codec="raw"), batch_size=500, epoch_size=10**12, roles=["lq"])
+    tracemalloc.start()
+    batches = iter(stream)
+    held = []
+    for number in range(40):
+        next(batches)
+        if number in (1, 39):
+            gc.collect()
+            held.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    assert held[1] - held[0] < 50_000
+    assert len(stream.explain(10**9)) == 500
