@@ -11,9 +11,10 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from degradekit.dist import Dist, Within, evaluate
-from degradekit.errors import RecipeError
+from degradekit.errors import OpError, RecipeError
 from degradekit.graph import Blend, Chain, Children, Maybe, Node, OneOf, Repeat, Shuffle, leaves
-from degradekit.ops import OPS, Draw
+from degradekit.ops import OPS, Draw, Op
+from degradekit.ops.plugin import is_plugin, plugin_op
 from degradekit.steps import Mask
 
 __all__ = ["MODIFIERS", "Problems", "nearest", "parse_chain", "read_yaml"]
@@ -164,8 +165,14 @@ def _node(raw: Mapping[str, Any], at: str, options: Mapping[str, bool], problems
 
 
 def _op(raw: Mapping[str, Any], at: str, problems: Problems) -> Node | None:
-    known = {op.name: op for op in OPS}
+    known: dict[str, type[Op]] = {op.name: op for op in OPS}
     name = str(raw["op"])
+    if is_plugin(name):
+        try:
+            known[name] = plugin_op(name)
+        except OpError as error:
+            problems.add(at, str(error))
+            return None
     if name not in known:
         problems.add(at, f"unknown op {name!r}{nearest(name, tuple(known))}")
         return None

@@ -21,6 +21,7 @@ from degradekit.dist import Within
 from degradekit.extends import EXTENSION_FIELDS
 from degradekit.ops import OPS
 from degradekit.ops.base import Op
+from degradekit.ops.plugin import PLUGIN_NAME
 from degradekit.source.clip import Clip
 from degradekit.source.extract import Extract
 from degradekit.source.landmarks import Faces
@@ -40,7 +41,7 @@ def recipe_schema() -> dict[str, Any]:
         >>> schema["else"]["required"], schema["properties"]["scale"]["maximum"]
         (['scale', 'degrade'], 16)
     """
-    kinds = [f"op.{op.name}" for op in OPS] + ["blend", "chain", "one_of", "shuffle"]
+    kinds = [f"op.{op.name}" for op in OPS] + ["plugin", "blend", "chain", "one_of", "shuffle"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "degradekit recipe",
@@ -77,6 +78,7 @@ def recipe_schema() -> dict[str, Any]:
                 "additionalProperties": {"$ref": "#/$defs/node"},
             },
             "node": {"type": "object", "oneOf": [{"$ref": f"#/$defs/{kind}"} for kind in kinds]},
+            "plugin": _plugin(),
             "blend": _blend(),
             "chain": _combinator("chain", "Children that run one after another."),
             "one_of": _combinator("one_of", "Children of which one runs, chosen by their `p`."),
@@ -144,6 +146,14 @@ def _op(op: type[Op]) -> dict[str, Any]:
         "description": summary,
         **_closed({"op": {"const": op.name}, **parameters, **_modifiers()}, required=["op", *required]),
     }
+
+
+def _plugin() -> dict[str, Any]:
+    """An op of another package: its parameters are known to nobody here."""
+    name = {"type": "string", "pattern": PLUGIN_NAME}
+    description = "An op of another package, named by package.module:Class."
+    properties = {"op": name, **_modifiers()}
+    return {"description": description, "type": "object", "properties": properties, "required": ["op"]}
 
 
 def _combinator(kind: str, description: str, **more: dict[str, Any]) -> dict[str, Any]:

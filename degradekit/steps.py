@@ -15,6 +15,7 @@ from degradekit.errors import OpError
 from degradekit.ops import DRAWS
 from degradekit.ops.base import HELD, Draw, Op, at_frame, is_held
 from degradekit.ops.mask import Spot, clouds, ellipse, gradient, rectangle, text
+from degradekit.ops.plugin import is_plugin, plugin_op
 from degradekit.rng import Draws
 from degradekit.types import FloatImage, Geometry, Series
 
@@ -215,14 +216,21 @@ def step_from_json(raw: Mapping[str, Any]) -> Step:
     Raises:
         OpError: This build does not have the op, or not in that version.
     """
-    draw = BlendDraw if raw["op"] == BlendDraw.name else DRAWS.get(raw["op"])
+    draw = _draw_class(raw["op"])
     if draw is None:
         raise OpError(
             f"step {raw['at']}: this build has no op {raw['op']!r}; install the version that made the dataset"
         )
     if raw["version"] != draw.version:
+        package = "version of its package" if is_plugin(raw["op"]) else "degradekit version"
         raise OpError(
             f"step {raw['at']}: the plan needs version {raw['version']} of {raw['op']}, this build has {draw.version}; "
-            "install the degradekit version that dataset.json names"
+            f"install the {package} that the dataset was made with"
         )
     return Step(raw["at"], draw.from_json(raw["draw"]))
+
+
+def _draw_class(op: str) -> type[Draw] | None:
+    if is_plugin(op):
+        return plugin_op(op).draws
+    return BlendDraw if op == BlendDraw.name else DRAWS.get(op)
