@@ -23,10 +23,10 @@ def decoded(name: str) -> Row:
     return row
 
 
-def fetched(name: str) -> Row:
+def fetched(name: str, *, validate: bool = True) -> Row:
     def row(folder: Path) -> Iterator[int]:
         dataset = open_dataset(folder / name)
-        fetcher = Fetcher(dataset, ("gt", "lq"))
+        fetcher = Fetcher(dataset, ("gt", "lq"), validate=validate)
         epoch = 0
         while True:
             for index in order(len(dataset), epoch):
@@ -53,7 +53,8 @@ if __name__ == "__main__":
             "delta+zstd": decoded("delta"),
             "delta+zstd, LMDB": decoded("delta-lmdb"),
             "raw+lz4": decoded("lz4"),
-            "bytes": fetched("qoi"),
+            "bytes": fetched("delta"),
+            "bytes, unverified": fetched("delta", validate=False),
             "bytes, LMDB": fetched("delta-lmdb"),
         },
         packages=("degradekit", "numpy", "pyarrow", "imagecodecs"),
