@@ -18,8 +18,13 @@ test: check
 	$(BIN)/python -m pytest -q -m "not ray" -n $(JOBS) --dist loadfile
 	$(BIN)/python -m pytest -q -m ray tests/degradekit
 
+# What packaging can break: data files, entry points, templates, whole builds. All other tests ran on the same code.
+WHEEL_TESTS := $(addprefix tests/,degradekit/cli degradekit/page degradekit/preview degradekit/audit/report \
+	degradekit/interop degradekit/test_recipes.py degradekit/test_schema.py degradekit/test_sheet.py \
+	degradekit/test_job.py models/cli models/test_checkpoints.py models/test_zoo.py)
+
 test-wheel: $(VENV)/.dev
-	$(BIN)/python tests/wheel.py -m "not ray" -n $(JOBS) --dist loadfile
+	$(BIN)/python tests/wheel.py -m "not ray" -n $(JOBS) --dist loadfile $(WHEEL_TESTS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -39,4 +44,5 @@ $(VENV)/.demo: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
 	$(INSTALL) --editable '.[dev]'
+	$(INSTALL) --no-deps spandrel mosaicml-streaming  # their own requirements would bring torchvision with CUDA
 	touch $@ $(VENV)/.demo
