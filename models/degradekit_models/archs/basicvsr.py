@@ -59,22 +59,20 @@ class BasicVSR(nn.Module):
         """Upscales every frame of a batch of clips."""
         n, t, _, h, w = x.shape
         to_next, to_previous = flow_to_next(self.spynet, x), flow_to_next(self.spynet, x.flip(1)).flip(1)
-        start = x.new_zeros(n, self.num_feat, h, w)
 
-        feat, backward = start, list[Tensor]()
+        feat, backward = x.new_zeros(n, self.num_feat, h, w), list[Tensor]()
         for i in reversed(range(t)):
             if i < t - 1:
                 feat = _warp(feat, to_next[:, i])
             feat = self.backward_trunk(torch.cat((x[:, i], feat), dim=1))
             backward.append(feat)
-        backward.reverse()
 
-        feat, out = start, list[Tensor]()
+        feat, out = torch.zeros_like(feat), list[Tensor]()
         for i in range(t):
             if i > 0:
                 feat = _warp(feat, to_previous[:, i - 1])
             feat = self.forward_trunk(torch.cat((x[:, i], feat), dim=1))
-            fused = _lrelu(self.fusion(torch.cat((backward[i], feat), dim=1)))
+            fused = _lrelu(self.fusion(torch.cat((backward.pop(), feat), dim=1)))
             out.append(_upscale(self, fused, x[:, i]))
         return torch.stack(out, dim=1)
 
@@ -141,9 +139,8 @@ class IconVSR(nn.Module):
         x = _pad_to_multiple(x, 4)
         refill = self._keyframe_features(x)
         to_next, to_previous = flow_to_next(self.spynet, x), flow_to_next(self.spynet, x.flip(1)).flip(1)
-        start = x.new_zeros(n, self.num_feat, *x.shape[-2:])
 
-        feat, backward = start, list[Tensor]()
+        feat, backward = x.new_zeros(n, self.num_feat, *x.shape[-2:]), list[Tensor]()
         for i in reversed(range(t)):
             if i < t - 1:
                 feat = _warp(feat, to_next[:, i])
@@ -151,15 +148,14 @@ class IconVSR(nn.Module):
                 feat = self.backward_fusion(torch.cat((feat, refill[i]), dim=1))
             feat = self.backward_trunk(torch.cat((x[:, i], feat), dim=1))
             backward.append(feat)
-        backward.reverse()
 
-        feat, out = start, list[Tensor]()
+        feat, out = torch.zeros_like(feat), list[Tensor]()
         for i in range(t):
             if i > 0:
                 feat = _warp(feat, to_previous[:, i - 1])
             if i in refill:
                 feat = self.forward_fusion(torch.cat((feat, refill[i]), dim=1))
-            feat = self.forward_trunk(torch.cat((x[:, i], backward[i], feat), dim=1))
+            feat = self.forward_trunk(torch.cat((x[:, i], backward.pop(), feat), dim=1))
             out.append(_upscale(self, feat, x[:, i])[..., : 4 * h, : 4 * w])
         return torch.stack(out, dim=1)
 
@@ -183,7 +179,8 @@ def _upscale(net: BasicVSR | IconVSR, feat: Tensor, frame: Tensor) -> Tensor:
     """Turns the features of a frame into the frame four times larger."""
     out = _lrelu(net.pixel_shuffle(net.upconv1(feat)))
     out = _lrelu(net.pixel_shuffle(net.upconv2(out)))
-    out = net.conv_last(_lrelu(net.conv_hr(out)))
+    out = _lrelu(net.conv_hr(out))
+    out = net.conv_last(out)
     return out + F.interpolate(frame, scale_factor=4, mode="bilinear", align_corners=False)
 
 

@@ -195,7 +195,8 @@ class BasicVSRPlusPlus(nn.Module):
         out = self.reconstruction(torch.cat(feats, dim=1))
         out = self.lrelu(self.pixel_shuffle(self.upconv1(out)))
         out = self.lrelu(self.pixel_shuffle(self.upconv2(out)))
-        out = self.conv_last(self.lrelu(self.conv_hr(out)))
+        out = self.lrelu(self.conv_hr(out))
+        out = self.conv_last(out)
         if self.is_low_res_input:
             frame = F.interpolate(frame, scale_factor=4, mode="bilinear", align_corners=False)
         return out + frame

@@ -195,7 +195,8 @@ class EDVR(_AlignedFeatures):
         out = self.reconstruction(self.fuse(x))
         out = _lrelu(self.pixel_shuffle(self.upconv1(out)))
         out = _lrelu(self.pixel_shuffle(self.upconv2(out)))
-        out = self.conv_last(_lrelu(self.conv_hr(out)))
+        out = _lrelu(self.conv_hr(out))
+        out = self.conv_last(out)
         center = x[:, self.center_frame_idx]
         if not self.hr_in:
             center = F.interpolate(center, scale_factor=4, mode="bilinear", align_corners=False)

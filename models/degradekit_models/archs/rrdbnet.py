@@ -145,4 +145,5 @@ class RRDBNet(nn.Module):
         feat = feat + self.conv_body(self.body(feat))
         for conv in (self.conv_up1, self.conv_up2):
             feat = self.lrelu(conv(F.interpolate(feat, scale_factor=2, mode="nearest")))
-        return self.conv_last(self.lrelu(self.conv_hr(feat)))
+        feat = self.lrelu(self.conv_hr(feat))
+        return self.conv_last(feat)

@@ -61,6 +61,7 @@ class MSRResNet(nn.Module):
         out = self.lrelu(self.pixel_shuffle(self.upconv1(out)))
         if self.upconv2 is not None:
             out = self.lrelu(self.pixel_shuffle(self.upconv2(out)))
-        out = self.conv_last(self.lrelu(self.conv_hr(out)))
+        out = self.lrelu(self.conv_hr(out))
+        out = self.conv_last(out)
         base = F.interpolate(x, scale_factor=self.upscale, mode="bilinear", align_corners=False)
         return out + base
