@@ -16,6 +16,7 @@ from typing import Any, TextIO
 import lmdb
 
 from degradekit.canonical import canonical_json
+from degradekit.errors import DegradekitError
 from degradekit.interop.pairs import ROLES, Pair
 
 __all__ = ["write"]
@@ -34,7 +35,17 @@ def write(pairs: Iterable[Pair], folder: Path, *, codec: str) -> int:
         pairs: In ascending order of their names.
         folder: Where.
         codec: What values are encoded with; lines say ``.png`` whatever it is, because BasicSR's keys depend on it.
+
+    Raises:
+        DegradekitError: The disk is full.
     """
+    try:
+        return _write(pairs, folder, codec)
+    except lmdb.Error as error:
+        raise DegradekitError(f"{folder} cannot be written ({error}); free space there") from error
+
+
+def _write(pairs: Iterable[Pair], folder: Path, codec: str) -> int:
     count = 0
     with ExitStack() as stack:
         params = stack.enter_context((folder / "params.jsonl").open("w", encoding="utf-8"))
@@ -63,10 +74,15 @@ class _Database:
     def __enter__(self) -> _Database:
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._transaction.commit()
-        self._env.close()
-        self._lines.close()
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        try:
+            if kind is None:
+                self._transaction.commit()
+            else:
+                self._transaction.abort()
+        finally:
+            self._env.close()
+            self._lines.close()
 
     def put(self, key: str, data: bytes, shape: tuple[int, ...]) -> None:
         """Add one image under a key that sorts behind all before it."""

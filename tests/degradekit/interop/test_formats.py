@@ -10,6 +10,7 @@ import lmdb
 import numpy as np
 import pytest
 
+from degradekit.errors import DegradekitError
 from degradekit.interop import export
 from degradekit.interop.optional import need
 
@@ -67,6 +68,13 @@ def test_basicsr_lmdb(make, pixels, tmp_path, frames):
             key = name if frames == 1 else f"{name}/{t:08d}"
             assert (read["gt", key] == gt.reshape(frames, 16, 20, 3)[t]).all()
             assert (read["lq", key] == lq.reshape(frames, 4, 5, 3)[t]).all()
+
+
+def test_a_full_lmdb_is_one_sentence(stills, tmp_path, monkeypatch):
+    monkeypatch.setattr("degradekit.interop.basicsr.MAP_BYTES", 1 << 14)
+    with pytest.raises(DegradekitError, match=r"cannot be written .*free space there"):
+        export(stills, "basicsr", tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -153,7 +161,5 @@ def test_stored_files_are_not_encoded_again(make, tmp_path):
 
 
 def test_a_missing_package_is_named():
-    from degradekit.errors import DegradekitError
-
     with pytest.raises(DegradekitError, match=r"HDF6 needs the package h6py.*degradekit\[interop\]"):
         need("h6py", "HDF6")
