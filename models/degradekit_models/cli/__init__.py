@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 from degradekit_models.cli import download, evaluate, export, interpolate, restore, train, zoo
 from degradekit_models.errors import ModelError
@@ -62,9 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def script() -> None:
     """Entry point of the ``degradekit-models`` command."""
-    try:
-        import torch  # noqa: F401
-    except ImportError:
+    if find_spec("torch") is None:
         print("degradekit-models: needs PyTorch: pip install 'degradekit[models]'", file=sys.stderr)
         sys.exit(2)
     sys.exit(main())
