@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import takewhile
 
 import pytest
 
@@ -40,9 +41,8 @@ def test_every_public_name_exists() -> None:
 
 @pytest.mark.parametrize("name", sorted(recipe_names()))
 def test_every_recipe_loads_and_says_what_it_is(name: str) -> None:
-    recipe = load_recipe(name)
-    assert recipe.name == name
-    header = recipe.text[: recipe.text.index("\nname:")]
-    assert all(line.startswith("#") for line in header.splitlines())
+    assert load_recipe(name).name == name
+    lines = recipe_names()[name].read_text(encoding="utf-8").splitlines()
+    header = "\n".join(takewhile(lambda line: line.startswith("#"), lines))
     for word in ("Command:", "Departs", "Expect", f"degradekit build recipes/{name}.yaml"):
         assert word in header, f"{name} lacks {word}"

@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     lint.add_argument(
         "--pairs", type=at_least(0), default=20, metavar="N", help="pairs to measure, 0 for none (default 20)"
     )
+    show.add_argument("--yaml", action="store_true", help="print it as a recipe file that extends no other")
     show.add_argument("--plan", metavar="KEY", help="also draw the plan of this sample key")
     show.add_argument("--seed", type=int, default=0, metavar="N", help="keys the draws of --plan (default 0)")
 
@@ -83,6 +84,9 @@ def _show(args: argparse.Namespace) -> int:
     from degradekit.recipe import load_recipe, probe_geometry
 
     recipe = load_recipe(args.recipe, seed=args.seed, **recipe_options(args.set))
+    if args.yaml:
+        print(recipe.text, end="")
+        return 0
     plan = recipe.draw(key=args.plan, geometry=probe_geometry(recipe)) if args.plan else None
     if args.json:
         value = {"name": recipe.name, "digest": recipe.digest, "options": dict(recipe.options), **recipe.to_json()}
@@ -125,8 +129,11 @@ def _tree_lines(tree: dict[str, Any], indent: str, name: str = "", p: str = "") 
     head = f"{indent}{name}: {p}" if name else f"{indent}{p}"
     match tree:
         case {"op": op, "ranges": ranges}:
-            words = ", ".join(f"{key} {_range(value)}" for key, value in ranges.items() if value is not None)
+            words = ", ".join(f"{key} {_range(value)}" for key, value in ranges.items() if value not in (None, {}))
             yield f"{head}{op}({words})"
+        case {"blend": mask, "node": node}:
+            yield from _tree_lines(mask, indent, name, p)
+            yield from _tree_lines(node, indent + "  ")
         case {"node": node, "p": chance}:
             yield from _tree_lines(node, indent, name, f"{p}p {chance:g} ")
         case {"node": node, "repeat": count}:

@@ -203,6 +203,22 @@ def test_recipe_show_resolves_options(degradekit: Run) -> None:
     assert "plan of cat.png#r0 under seed 0" in out and "GT 400x400 -> LQ 100x100" in out
 
 
+def test_recipe_show_prints_a_file_that_extends_no_other(degradekit: Run, tmp_path: Path) -> None:
+    from degradekit.recipe import load_recipe, parse_recipe
+
+    (tmp_path / "mine.yaml").write_text("extends: real_esrgan\nchange: {degrade.jpeg1.quality_range: 50}")
+    code, out, _ = degradekit("recipe", "show", tmp_path / "mine.yaml", "--yaml")
+    assert code == 0 and parse_recipe(out).digest == load_recipe(tmp_path / "mine.yaml").digest
+    assert "\nextends:" not in out
+
+
+def test_recipe_show_prints_a_blend_and_what_is_in_it(degradekit: Run, tmp_path: Path) -> None:
+    blend = "{blend: {mask: {shape: text}, spots: {op: grey}}}"
+    (tmp_path / "part.yaml").write_text(f"scale: 1\ndegrade:\n  part: {blend}")
+    code, out, _ = degradekit("recipe", "show", tmp_path / "part.yaml")
+    assert code == 0 and "\n  part: blend(shape text" in out and "\n    spots: grey(matrix bt601)" in out
+
+
 def test_recipe_show_json_has_the_digest_and_the_plan(degradekit: Run) -> None:
     from degradekit.recipe import load_recipe
 
