@@ -6,7 +6,12 @@ vector width; contraction is what a core needs to reach its peak, and the build'
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+from numbers import Number
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
@@ -22,7 +27,7 @@ R = TypeVar("R")
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a pixel loop on first use and keep the machine code on disk for later processes."""
     compiled = numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")(function)
-    return cast(Callable[P, R], compiled)
+    return cast(Callable[P, R], _tied_to_sources(compiled))
 
 
 def inline(function: Callable[P, R]) -> Callable[P, R]:
@@ -30,16 +35,54 @@ def inline(function: Callable[P, R]) -> Callable[P, R]:
     compiled = numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy", forceinline=True)(
         function
     )
-    return cast(Callable[P, R], compiled)
+    return cast(Callable[P, R], _tied_to_sources(compiled))
 
 
 def scalar(signature: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Compile a function of numbers for one signature: a Python int is then what the signature says it is."""
 
     def compile_it(function: Callable[P, R]) -> Callable[P, R]:
-        return cast(Callable[P, R], numba.njit(signature, cache=True, error_model="numpy")(function))
+        compiled = _tied_to_sources(numba.njit(cache=True, error_model="numpy")(function))
+        compiled.compile(signature)
+        compiled.disable_compile()
+        return cast(Callable[P, R], compiled)
 
     return compile_it
+
+
+def _tied_to_sources(compiled: Any) -> Any:
+    """Let machine code on disk count only while all sources that went into it are what they were.
+
+    Numba looks at the file of the function alone: a new version of what it calls, or of a constant, would leave the old
+    code in use after an upgrade, and the pixels of the old version with it.
+    """
+    file = compiled._cache._cache_file
+    file._source_stamp = file._source_stamp, _digest(compiled.__module__)
+    return compiled
+
+
+@cache  # once a module, when its first function is compiled: imports come before
+def _digest(module: str) -> str:
+    content = hashlib.blake2b(digest_size=16)
+    for name in sorted(_compiled_with({module, __name__})):
+        file = getattr(sys.modules[name], "__file__", None)
+        content.update(Path(file).read_bytes() if file else b"")
+    for name, value in sorted(vars(sys.modules[module]).items()):
+        if isinstance(value, Number) or (isinstance(value, tuple) and all(isinstance(v, Number) for v in value)):
+            content.update(f"{name}={value!r};".encode())
+    return content.hexdigest()
+
+
+def _compiled_with(modules: set[str]) -> set[str]:
+    """The modules, and those of all compiled functions that they name, and so on."""
+    named = {origin for module in modules for origin in _origins(module)}
+    return modules if named <= modules else _compiled_with(modules | named)
+
+
+def _origins(module: str) -> Iterator[str]:
+    for value in vars(sys.modules[module]).values():
+        if hasattr(value, "py_func") or hasattr(value, "_defn"):  # a compiled function, an intrinsic
+            yield value.__module__
 
 
 @intrinsic
