@@ -17,7 +17,9 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+from numpy import float32
 
+from degradekit.jit import kernel
 from degradekit.ops.libjpeg import quantisation_tables
 from degradekit.types import Array
 
@@ -31,8 +33,7 @@ SIGMA = 0.45
 """Spread of a coefficient around its multiple, in levels: three channels were rounded to integers (measured)."""
 FAR = 3.0
 """Share of coefficients that may lie anywhere, as a logarithm: one in twenty, for colours that clipped."""
-FEWEST = 12
-"""Blocks without a clipped pixel that are enough."""
+PRECISION, FARTHEST = float32(0.5 / SIGMA**2), float32(-FAR)
 LEAST = 1.5
 """Smaller coefficients lie near the multiple 0 of every table."""
 MOST = 1000
@@ -74,8 +75,7 @@ def jpeg_lattice(
     """
     tiles = _tiles(y, phase)
     if clipped is not None:
-        whole = ~_tiles(clipped, phase).any(axis=(1, 2))
-        tiles = tiles[whole] if whole.sum() >= FEWEST else tiles
+        tiles = tiles[~_tiles(clipped, phase).any(axis=(1, 2))]
     tiles = tiles[:: max(1, len(tiles) // blocks)]
     basis, order = _basis(), _zigzag()
     coefficients = (basis @ tiles @ basis.T).reshape(-1, 64)[:, order]
@@ -85,8 +85,10 @@ def jpeg_lattice(
         return Lattice(0, -math.inf, len(values))
     stride = max(1, len(values) // MOST)
     values, which = values[::stride], which[::stride]
-    best = max(((_gain(values, which, quality), quality) for quality in QUALITIES), default=(-math.inf, 0))
-    return Lattice(best[1], best[0], len(values))
+    gains = np.empty(len(QUALITIES), np.float32)
+    _gains(values, np.ascontiguousarray(which), _steps(), _log_steps(), gains)
+    best = int(np.argmax(gains))
+    return Lattice(QUALITIES[best], float(gains[best]), len(values))
 
 
 def grid_phase(y: Array) -> tuple[int, int]:
@@ -110,11 +112,18 @@ def _tiles(y: Array, phase: tuple[int, int]) -> Array:
     return y[: rows * 8, : columns * 8].reshape(rows, 8, columns, 8).swapaxes(1, 2).reshape(-1, 8, 8)
 
 
-def _gain(values: Array, which: Array, quality: int) -> float:
-    steps = _steps()[quality - QUALITIES[0]][which]
-    off = values - steps * np.rint(values / steps)
-    ratio = _log_steps()[quality - QUALITIES[0]][which] - off * off * np.float32(0.5 / SIGMA**2)
-    return float(np.mean(np.maximum(ratio, np.float32(-FAR))))
+@kernel
+def _gains(values: Array, which: Array, steps: Array, density: Array, out: Array) -> None:
+    """Mean log-likelihood ratio of every table (a row of ``steps`` and of its log-densities) into ``out``."""
+    for quality in range(steps.shape[0]):
+        total = float32(0)
+        for i in range(values.shape[0]):
+            step = steps[quality, which[i]]
+            multiple = values[i] / step
+            off = (multiple - np.floor(multiple + float32(0.5))) * step
+            ratio = density[quality, which[i]] - off * off * PRECISION
+            total += max(ratio, FARTHEST)
+        out[quality] = total / float32(values.shape[0])
 
 
 @cache

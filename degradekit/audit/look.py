@@ -91,7 +91,7 @@ def choose(dataset: Dataset, count: int, seed: int = 0) -> dict[int, list[int]]:
 
 
 def look_at(dataset: Dataset, number: int, rows: Sequence[int], *, quality: bool = True) -> list[Pair | Broken]:
-    """Measure some pairs of one shard; tombstones are passed over.
+    """Measure some pairs of one shard; tombstones, and pairs whose sizes do not fit, are passed over.
 
     Args:
         dataset: The dataset.
@@ -108,16 +108,21 @@ def look_at(dataset: Dataset, number: int, rows: Sequence[int], *, quality: bool
             record = dataset.shard(number).read(row, ("gt", "lq", "plan", "columns", "meta"))
             if isinstance(record, Record):
                 name = (record.index, record.key, record.variant)
-                out.append(_pair(record, dataset.scale, quality))
+                if _fits(record, dataset.scale):
+                    out.append(_pair(record, dataset.scale, quality))
         except DegradekitError as error:
             out.append(Broken(*name, str(error)))
     return out
 
 
+def _fits(record: Record, scale: int) -> bool:
+    """Whether the sizes are those of a pair; where not, the headers of all pairs say so."""
+    gt, lq = record.gt.shape, record.lq.shape
+    return gt[1:3] == (lq[1] * scale, lq[2] * scale)
+
+
 def _pair(record: Record, scale: int, quality: bool) -> Pair:
     gt, lq = as_levels(decode(record.gt)), as_levels(decode(record.lq))
-    if gt.shape[:2] != (lq.shape[0] * scale, lq.shape[1] * scale):
-        raise DegradekitError(f"GT {gt.shape[:2]} is not {scale} times LQ {lq.shape[:2]}")
     plan = Plan.from_json(record.plan) if len(record.plan) > 2 else None
     steps = () if plan is None else tuple(unfold(plan.degrade))
     expected = (0.0, 0.0) if plan is None else _expected(plan, scale)

@@ -20,7 +20,7 @@ from degradekit.audit.lattice import grid_phase, jpeg_lattice
 from degradekit.ops.resample import resize
 from degradekit.types import Array
 
-__all__ = ["MEASURES", "PairMeasures", "as_levels", "measure_pair", "perceptual_hash"]
+__all__ = ["MEASURES", "PairMeasures", "as_levels", "measure_pair", "perceptual_hash", "turned_hashes"]
 
 MEASURES: dict[str, str] = {
     "psnr_y": "dB; PSNR of bicubic(LQ) against GT, BT.601 Y 16..235 not rounded, range 255, border of scale px cut",
@@ -45,6 +45,7 @@ MEASURES: dict[str, str] = {
     "noise": "levels of Y; standard deviation of what in LQ does not follow R, from a quarter of the sampling rate on",
     "lq_quality": "libjpeg quality whose table explains the LQ best, NaN where none does",
     "lq_jpeg": "nats; gain of that table over no JPEG",
+    "lq_coefficients": "how many DCT coefficients of the LQ that rests on",
     "gt_quality": "libjpeg quality whose table explains the GT best, NaN where none does",
     "gt_jpeg": "nats; gain of that table over no JPEG",
     "gt_detail": "natural log of the GT's power in the outermost octave's upper half over the middle band's",
@@ -62,6 +63,7 @@ MEASURES: dict[str, str] = {
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _ORDERS = ((0, 1, 2), (2, 1, 0), (1, 0, 2), (0, 2, 1), (1, 2, 0), (2, 0, 1))
 ORDER_NAMES = ("RGB", "BGR", "GRB", "RBG", "GBR", "BRG")
+_FLIPS = np.stack([np.outer((1, y) * 4, (1, x) * 4) for y in (1, -1) for x in (1, -1)]).astype(np.float32)
 RESIDUAL_SIDE = 32
 CENTRE = 256
 """Side in px of the central part of a GT that spectra are taken of."""
@@ -74,6 +76,7 @@ class PairMeasures:
     Args:
         values: By name, those of ``MEASURES``.
         hash: Perceptual hash of the GT; 0 where it has no features.
+        turned: The same of its eight flips and rotations, itself first.
         residual: High frequencies of LQ - R in the middle of the picture, float16 ``[32, 32]`` of norm 1, or empty.
         gt_spectrum: ln of the radial power of the GT, ``[spectrum.BINS]``.
         lq_spectrum: The same of the LQ.
@@ -83,6 +86,7 @@ class PairMeasures:
 
     values: Mapping[str, float]
     hash: int
+    turned: tuple[int, ...]
     residual: Array
     gt_spectrum: Array
     lq_spectrum: Array
@@ -113,8 +117,10 @@ def measure_pair(
     """
     h, w = lq.shape[:2]
     r = gt if scale == 1 else _reduced(gt, h, w)
+    gt_ends = _ends(gt)
     gt_y, lq_y, r_y = gt @ _LUMA, lq @ _LUMA, r @ _LUMA
-    gt_hash, lq_hash = perceptual_hash(gt_y), perceptual_hash(lq_y)
+    turned, lq_hash = turned_hashes(gt_y), perceptual_hash(lq_y)
+    gt_hash = turned[0]
     spectra = _spectra(gt_y, lq_y, r_y)
     values = {
         **(_quality(gt_y, lq_y, scale) if quality else {}),
@@ -125,14 +131,15 @@ def measure_pair(
         "same": float(np.mean(np.abs(lq - r) <= 1.5)),
         **_colour(lq, r),
         **spectra.values,
-        **_jpeg(gt, gt_y, lq, lq_y),
-        **_exposure(gt, gt_y),
+        **_jpeg(gt_ends, gt_y, lq, lq_y),
+        **_exposure(gt_ends, gt_y),
         "lq_mean": float(lq_y.mean()),
         "lq_std": float(lq_y.std()),
     }
     return PairMeasures(
         {name: values.get(name, math.nan) for name in MEASURES},
         gt_hash,
+        turned,
         _residual(lq_y - r_y),
         spectra.gt,
         spectra.lq,
@@ -157,18 +164,43 @@ def perceptual_hash(y: Array) -> int:
         >>> perceptual_hash(y) == perceptual_hash(y * 0.5 + 9), perceptual_hash(np.full_like(y, 80))
         (True, 0)
     """
-    low = cv2.dct(cv2.resize(y, (32, 32), interpolation=cv2.INTER_AREA))[:8, :8].ravel()
-    if np.abs(low[1:]).max() < 8 or np.median(np.abs(low[1:])) < 1:
-        return 0
-    low[0] = 0
-    return int.from_bytes(np.packbits(low > np.median(low)).tobytes(), "big")
+    return _bits(_lowest(y)[None])[0]
+
+
+def turned_hashes(y: Array) -> tuple[int, ...]:
+    """Perceptual hashes of a picture's eight flips and turns: a flip changes signs of its DCT, a turn transposes it.
+
+    Example:
+        >>> y = np.random.default_rng(0).random((64, 64)).astype(np.float32) * 255
+        >>> turned_hashes(y)[0] == perceptual_hash(y), perceptual_hash(y[:, ::-1].copy()) in turned_hashes(y)
+        (True, True)
+    """
+    low = _lowest(y)
+    flips = low * _FLIPS
+    return tuple(_bits(np.concatenate([flips, flips.swapaxes(1, 2)])))
+
+
+def _lowest(y: Array) -> Array:
+    low: Array = cv2.dct(cv2.resize(y, (32, 32), interpolation=cv2.INTER_AREA))[:8, :8]
+    return low
+
+
+def _bits(low: Array) -> list[int]:
+    """Hashes of some blocks of coefficients ``[n, 8, 8]``."""
+    flat = low.reshape(len(low), 64).copy()
+    size = np.abs(flat[0, 1:])
+    if size.max() < 8 or np.median(size) < 1:
+        return [0] * len(low)
+    flat[:, 0] = 0
+    signs = flat > np.median(flat, axis=1)[:, None]
+    return [int.from_bytes(row.tobytes(), "big") for row in np.packbits(signs, axis=1)]
 
 
 def _reduced(gt: Array, h: int, w: int) -> Array:
     """The GT at the LQ's size, in levels."""
     unit = np.multiply(gt, 1 / 255, dtype=np.float32)
     levels: Array = resize(unit[None], h, w, mode="matlab_bicubic")[0] * np.float32(255)
-    return levels
+    return np.clip(levels, 0, 255, out=levels)
 
 
 def _quality(gt_y: Array, lq_y: Array, scale: int) -> dict[str, float]:
@@ -285,12 +317,13 @@ def _spectra(gt_y: Array, lq_y: Array, r_y: Array) -> _Spectra:
     )
 
 
-def _jpeg(gt: Array, gt_y: Array, lq: Array, lq_y: Array) -> dict[str, float]:
+def _jpeg(gt_ends: Array, gt_y: Array, lq: Array, lq_y: Array) -> dict[str, float]:
     found = {}
-    for name, image, y in (("lq", lq, lq_y), ("gt", gt, gt_y)):
-        clipped = np.any((image <= 0) | (image >= 255), axis=2)
+    for name, clipped, y in (("lq", _ends(lq), lq_y), ("gt", gt_ends, gt_y)):
         phase = (0, 0) if name == "lq" else grid_phase(y)
         lattice = jpeg_lattice(y, clipped=clipped, phase=phase, blocks=144)
+        if name == "lq":
+            found["lq_coefficients"] = float(lattice.rests_on)
         found[f"{name}_jpeg"] = lattice.gain if math.isfinite(lattice.gain) else math.nan
         found[f"{name}_quality"] = float(lattice.quality) if lattice.gain > JPEG_GAIN else math.nan
     return found
@@ -300,18 +333,34 @@ JPEG_GAIN = 0.05
 """From this gain on pixels were a JPEG: without one it is -0.26 to -0.20, with one 0.1 to 2.9 (quality 95 to 30)."""
 
 
-def _exposure(gt: Array, y: Array) -> dict[str, float]:
-    ends = (gt <= 0).any(axis=2) | (gt >= 255).any(axis=2)
+def _ends(image: Array) -> Array:
+    """Which pixels have a channel at 0 or 255; channel by channel, because numpy is slow along an axis of three."""
+    low = np.minimum(np.minimum(image[..., 0], image[..., 1]), image[..., 2])
+    high = np.maximum(np.maximum(image[..., 0], image[..., 1]), image[..., 2])
+    ends: Array = (low <= 0) | (high >= 255)
+    return ends
+
+
+def _exposure(ends: Array, y: Array) -> dict[str, float]:
     p5, p99 = np.percentile(y[::2, ::2], [5, 99])
     h, w = (side - side % 16 for side in y.shape)
-    blocks = y[:h, :w].reshape(h // 16, 16, w // 16, 16).swapaxes(1, 2).reshape(-1, 256)
+    blocks, squares = (_block_means(plane[:h, :w]) for plane in (y, y * y))
     return {
         "gt_clipped": float(ends.mean()),
         "gt_p5": float(p5) / 255,
         "gt_p99": float(p99) / 255,
-        "gt_flat": float((blocks.var(axis=1) < 4).mean()) if len(blocks) else math.nan,
+        "gt_flat": float((squares - blocks**2 < 4).mean()) if blocks.size else math.nan,
         "gt_bars": max(_bars(y), _bars(y.T)) / min(y.shape),
     }
+
+
+def _block_means(plane: Array) -> Array:
+    """Means of 16x16 blocks."""
+    h, w = plane.shape
+    if not h or not w:
+        return np.zeros((0, 0), np.float32)
+    means: Array = cv2.resize(plane, (w // 16, h // 16), interpolation=cv2.INTER_AREA)
+    return means
 
 
 def _bars(y: Array) -> int:

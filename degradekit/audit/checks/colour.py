@@ -72,7 +72,8 @@ def _run(facts: Facts) -> CheckResult:
         findings.append(
             Finding(
                 "error" if abs(tone) > GAMMA_FAIL else "warning",
-                f"the LQs have another gamma than their GTs: LQ ~ GT^{1 + tone:.3f}",
+                f"the LQs have another gamma or brightness than their GTs: LQ ~ GT^{1 + tone:.3f}, "
+                f"mean {shift:+.1f} levels",
                 tone,
                 GAMMA,
                 pairs=facts.names(worst(np.abs(facts.value("tone") - 1), rest), facts.value("tone")),

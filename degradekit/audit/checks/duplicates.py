@@ -59,11 +59,15 @@ def _run(facts: Facts) -> CheckResult:
 
 
 def alike(first: Facts, second: Facts) -> Array:
-    """Positions of two samples that show one picture, ``[n, 2]``; of a sample with itself, each couple once."""
-    a, b = (np.array([pair.measures.hash for pair in facts.pairs], np.uint64) for facts in (first, second))
-    found = []
-    for i in np.flatnonzero(a):
-        near = (np.bitwise_count(b ^ a[i]) <= BITS) & (b != 0)
+    """Positions of two samples that show one picture, flipped, turned or as it is, ``[n, 2]``.
+
+    Of a sample with itself each couple is there once.
+    """
+    turned = np.array([pair.measures.turned for pair in first.pairs], np.uint64).reshape(-1, 8)
+    b = np.array([pair.measures.hash for pair in second.pairs], np.uint64)
+    found: list[tuple[int, int]] = []
+    for i in np.flatnonzero(turned[:, 0]):
+        near = (np.bitwise_count(b[:, None] ^ turned[i]) <= BITS).any(axis=1) & (b != 0)
         if first is second:
             near[: i + 1] = False
         found += [(int(i), int(j)) for j in np.flatnonzero(near) if _same(first, second, int(i), int(j))]

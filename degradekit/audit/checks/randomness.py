@@ -17,6 +17,8 @@ TIMES, LEAST = 10.0, 5
 """Repetitions of all continuous parameters that are a finding: ten times what chance gives, and five."""
 CORRELATION, COUPLES = 0.5, 3
 """Correlation of the noise in 32x32 px of two pairs, and how many: chance gives up to 0.35, the same noise 0.6 to 1."""
+ALIKE = 8
+"""Perceptual hashes of two pictures differ in more bits than this."""
 BLOCK = 512
 
 
@@ -101,11 +103,16 @@ def _noise(facts: Facts, residuals: tuple[Array, Array]) -> tuple[list[tuple[int
     couples: list[tuple[int, int]] = []
     peak, counts = 0.0, np.zeros(50, np.int64)
     sources = facts.sources
+    hashes = np.array([facts.pairs[i].measures.hash for i in at.tolist()], np.uint64)
+    turned = np.array([facts.pairs[i].measures.turned for i in at.tolist()], np.uint64).reshape(-1, 8)
     for start in range(0, len(rows), BLOCK):
         block = np.abs(rows[start : start + BLOCK] @ rows.T)
         for i, line in enumerate(block, start):
             line[: i + 1] = 0
-            line[sources[at] == sources[at[i]]] = 0  # windows of one picture share its structures
+            # Windows of one picture share its structures, whatever name it has.
+            line[
+                (sources[at] == sources[at[i]]) | (np.bitwise_count(hashes[:, None] ^ turned[i]) <= ALIKE).any(axis=1)
+            ] = 0
         peak = max(peak, float(block.max(initial=0)))
         counts += np.histogram(block[block > 0], np.linspace(0, 1, 51))[0]
         for i, j in np.argwhere(block > CORRELATION):

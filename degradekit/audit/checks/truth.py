@@ -18,6 +18,7 @@ RHO = 0.5
 NEAR, SHARE = 3.0, 0.85
 """Recorded and measured JPEG quality agree to 3 in more than 85 % of the pairs where one is found (0.98 to 1)."""
 KINDS = (("jpeg", "lq_quality", ""), ("noise", "noise", "levels of Y"), ("blur", "blur", "LQ px"))
+COEFFICIENTS = 100
 SPREAD = {"jpeg": 5.0, "noise": 2.0, "blur": 0.1}
 """Spread that the recorded numbers must have, or there is nothing to correlate."""
 
@@ -64,8 +65,8 @@ def _run(facts: Facts) -> CheckResult:
 def _judge(facts: Facts, name: str, recorded: Array, measured: Array, unit: str) -> list[Finding]:
     claimed = ~np.isnan(recorded)
     if name == "jpeg":
-        # Content without detail shows no table, and from 93 on the steps are too fine.
-        visible = claimed & (recorded < 93) & (facts.value("lq_std") > 8)
+        # A few coefficients show no table, and from 93 on the steps are too fine.
+        visible = claimed & (recorded < 93) & (facts.value("lq_coefficients") >= COEFFICIENTS)
         if visible.sum() < FEWEST:
             return []
         off = np.where(np.isnan(measured), 99.0, np.abs(measured - recorded))
