@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 import pyarrow as pa
@@ -343,7 +343,8 @@ class RemoteStore:
         return self._filesystem
 
     def _key(self, name: str) -> str:
-        return str(PurePosixPath(self._opened()[2]) / name)
+        root = self._opened()[2].rstrip("/")  # of a web address it holds "//", which a path would make one
+        return f"{root}/{name}" if name else root
 
     def read(self, name: str) -> bytes:
         """A whole small object."""

@@ -38,6 +38,8 @@ PART = ".part"
 CHUNK = 8 << 20
 TRIES = 3
 """Downloads of one file before its failure is reported."""
+PERSISTENCE = 5
+"""How often a pair is fetched again whose file another process deleted, to make room, before it could be opened."""
 PATIENCE = 60.0
 """Seconds to wait for room while other processes fill the cache with downloads of their own."""
 UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
@@ -300,10 +302,15 @@ class CachedReader:
             self.forget()
         self._touched.add(number)
         found = self._inner.fetch(index)
-        if not isinstance(found, Lost) or self._sound(number):
-            return found
-        self.forget()
-        return self._inner.fetch(index)
+        for _ in range(PERSISTENCE):
+            if not isinstance(found, Lost):
+                break
+            before = self._sound(number)
+            self.forget()
+            found = self._inner.fetch(index)
+            if before and self._sound(number):  # the file was there and whole all the time: it is the pair
+                break
+        return found
 
     def _sound(self, number: int) -> bool:
         cache, row = self._dataset.store, self._dataset.shards[number]

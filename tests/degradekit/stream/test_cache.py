@@ -1,10 +1,15 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
 import shutil
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -31,7 +36,12 @@ def indices(stream: PairStream) -> list[int]:
 
 
 def kept(local: Path) -> dict[str, int]:
-    return {path.name: path.stat().st_size for path in local.rglob("*shard-*") if cache.LOCKS not in path.parts}
+    sizes = {}
+    for path in local.rglob("*shard-*"):
+        with suppress(FileNotFoundError):  # renamed or deleted meanwhile
+            if cache.LOCKS not in path.parts:
+                sizes[path.name] = path.stat().st_size
+    return sizes
 
 
 @pytest.fixture(params=["parquet", "lmdb"])
@@ -196,10 +206,6 @@ def test_a_full_cache_says_what_to_do(parquet: Path, tmp_path: Path, monkeypatch
         cache_of(stream).near("data/shard-000000.parquet")
 
 
-def whole_epoch(stream: PairStream) -> list[int]:
-    return indices(stream)
-
-
 @pytest.mark.parametrize(("start", "processes"), [("fork", 2), ("spawn", 1)])
 def test_processes_share_one_cache(parquet: Path, tmp_path: Path, start: str, processes: int) -> None:
     limit = int(sum(row.bytes for row in open_dataset(parquet).shards[:4]) * 1.5)
@@ -207,7 +213,7 @@ def test_processes_share_one_cache(parquet: Path, tmp_path: Path, start: str, pr
     next(iter(streams[0]))  # files and maps are open when the processes begin
     streams[0].set_epoch(1)
     with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context(start)) as pool:
-        for seen in pool.map(whole_epoch, streams, timeout=120):
+        for seen in pool.map(indices, streams, timeout=120):
             assert sorted(seen) == list(range(COUNT))
     assert sum(kept(tmp_path / "cache").values()) <= limit
 
@@ -225,7 +231,10 @@ def test_a_bucket_is_streamed_and_filtered_where_it_is(s3_server: str, tmp_path:
     assert not (tmp_path / "cache").exists()
     assert sorted(indices(stream)) == list(range(16, 24))
     assert set(kept(tmp_path / "cache")) == {"shard-000002.parquet", "_shard-000002.idx"}
-    assert sorted(indices(PairStream(f"s3://bucket/{name}{query}"))) == list(range(24))
+    plain = PairStream(f"s3://bucket/{name}{query}")
+    assert sorted(indices(plain)) == list(range(24))
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as pool:  # with a client that was used
+        assert sorted(pool.submit(indices, plain).result(timeout=120)) == list(range(24))
 
 
 def test_a_cache_is_no_place_to_write(parquet: Path, tmp_path: Path) -> None:
@@ -236,3 +245,50 @@ def test_a_cache_is_no_place_to_write(parquet: Path, tmp_path: Path) -> None:
         store.publish(tmp_path / "x", "x")
     assert store.leftovers() == []
     assert "dataset.json" in store.sizes()
+
+
+@pytest.fixture
+def web(make_set: Callable[..., Path]) -> Iterator[str]:
+    """Address of a web server that serves the folder of a dataset of 24 pairs, by ranges."""
+    root = make_set(24)
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments, directory=str(root.parent))
+
+        def log_message(self, *arguments: Any) -> None:
+            """Say nothing."""
+
+        def end_headers(self) -> None:
+            self.send_header("Accept-Ranges", "bytes")
+            super().end_headers()
+
+        def do_GET(self) -> None:
+            wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range") or "")
+            path = Path(self.translate_path(self.path))
+            if wanted is None or not path.is_file():
+                super().do_GET()
+                return
+            first, last = map(int, wanted.groups())
+            data = path.read_bytes()
+            part = data[first : last + 1]
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {first}-{first + len(part) - 1}/{len(data)}")
+            self.send_header("Content-Length", str(len(part)))
+            self.end_headers()
+            self.wfile.write(part)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/{root.name}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_web_server_is_streamed(web: str, tmp_path: Path) -> None:
+    pytest.importorskip("aiohttp")
+    stream = PairStream(remote=web, local=tmp_path / "cache", batch_size=4, where="deg.jpeg1.quality < 20")
+    assert sorted(indices(stream)) == list(range(20))
+    assert sorted(indices(PairStream(web, batch_size=4))) == list(range(24))
