@@ -16,6 +16,7 @@ from torch import nn
 from degradekit_models.errors import ModelError
 from degradekit_models.restore.pictures import Array, Picture
 from degradekit_models.restore.traits import FACE_NETWORKS
+from degradekit_models.restore.upscale import to_grey
 
 __all__ = ["TEMPLATE", "FaceNet", "align", "enhance_faces", "face_network", "read_landmarks", "similarity"]
 
@@ -109,7 +110,7 @@ def enhance_faces(picture: Picture, background: Picture, landmarks: Array, face_
         # Pixels are areas: the middle of the first is at 0, and after stretching by s at (s - 1) / 2.
         placed = points * stretch + (stretch - 1) / 2
         rgb = _paste(rgb, face, mask, similarity(placed, TEMPLATE))
-    return replace(background, rgb=rgb, grey=background.grey)
+    return replace(background, rgb=to_grey(rgb) if background.grey else rgb)
 
 
 def feathered_mask(side: int) -> Array:

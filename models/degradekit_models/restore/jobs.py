@@ -111,8 +111,10 @@ def run_jobs(
             try:
                 job.out.parent.mkdir(parents=True, exist_ok=True)
                 work(job)
-            except (ModelError, OSError, MemoryError) as error:
-                failures.append(Failure(job.source, str(error) or type(error).__name__))
+            except ModelError as error:
+                failures.append(Failure(job.source, str(error)))
+            except Exception as error:  # whatever ails one file must not stop the others
+                failures.append(Failure(job.source, f"{type(error).__name__}: {error}"))
         advance(1)
     return failures
 

@@ -102,6 +102,13 @@ def test_faces_fade_into_the_background_without_an_edge():
     assert mask[256, 256] == 1 and mask[0].max() < 1e-3 and np.abs(np.diff(mask, axis=0)).max() < 0.04
 
 
+def test_grey_pictures_stay_grey():
+    picture = Picture(np.full((300, 300, 3), 0.5, np.float32), grey=True)
+    out = enhance_faces(picture, picture, moved(0.5, 0.2, np.array((80, 60)))[None], green)
+    assert out.grey and np.ptp(out.rgb, axis=2).max() < 1e-6
+    assert np.abs(out.rgb - 0.587).min() < 1e-2
+
+
 def test_the_aligned_face_has_its_landmarks_at_the_template():
     rgb = np.zeros((300, 320, 3), np.float32)
     points = moved(0.4, 0.35, np.array((110, 20)))
