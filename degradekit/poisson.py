@@ -174,13 +174,15 @@ def fill_counts(
         entries: Scratch, uint32 [2 BLOCKS] or more.
         counts: float32 [CHUNK].
     """
-    small = _count_below(rates, _SWITCH)
-    if small < CHUNK:
+    if _any_from(rates, _SWITCH):
         fill_normals(name, block, words, counts)
         _large(rates, counts)
+    else:
+        for i in range(CHUNK):
+            counts[i] = np.float32(0)
     for half in range(2):
         part = slice(half * 2 * BLOCKS, (half + 1) * 2 * BLOCKS)
-        if small > 0 and _count_below(rates[part], _SWITCH) > 0:
+        if _any_small(rates[part]):
             at = _OTHER_HALF + np.uint64(2 * block + half * BLOCKS)
             fill_words(name, at, words)
             _small(words, table, rates[part], entries, counts[part])
@@ -219,17 +221,26 @@ def _accept(word: np.uint32, entry: np.uint32, bits: np.uint32) -> np.int32:
 
 
 @inline
-def _count_below(rates: FloatImage, limit: np.float32) -> int:
-    """How many rates are not at least ``limit``."""
+def _any_from(rates: FloatImage, limit: np.float32) -> bool:
+    """Whether a rate is at least ``limit``."""
     count = np.int32(0)
     for i in range(rates.size):
-        count += np.int32(not rates[i] >= limit)
-    return int(count)
+        count += np.int32(rates[i] >= limit)
+    return bool(count > 0)
+
+
+@inline
+def _any_small(rates: FloatImage) -> bool:
+    """Whether a rate is below the switch and not 0: black needs no numbers, and pictures have much of it."""
+    count = np.int32(0)
+    for i in range(rates.size):
+        count += np.int32(_below(rates[i]) > np.float32(0))
+    return bool(count > 0)
 
 
 @inline
 def _large(rates: FloatImage, values: FloatImage) -> None:
-    """Turn standard normals into counts."""
+    """Turn standard normals into counts; 0 for rates below the switch."""
     for i in range(CHUNK):
         rate = rates[i] if rates[i] >= _SWITCH else _SWITCH
         root = np.float32(math.sqrt(rate))
@@ -252,7 +263,8 @@ def _large(rates: FloatImage, values: FloatImage) -> None:
         offset = fma(z * z, a, fma(z, root, fma(e, inverse * inverse, c)))
         # The fraction of the rate is added to the offset alone: near 10^6 the sum of both would lose it.
         whole = np.floor(rate)
-        values[i] = max(whole + np.floor(offset + (rate - whole)), np.float32(0))
+        count = max(whole + np.floor(offset + (rate - whole)), np.float32(0))
+        values[i] = count if rates[i] >= _SWITCH else np.float32(0)
 
 
 @inline
