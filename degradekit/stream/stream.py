@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import Executor
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from degradekit.errors import StreamError
 from degradekit.shards.dataset import Dataset
+from degradekit.stream.agenda import Agenda, downloaded, drawn, pool_of
 from degradekit.stream.batch import Batch, Maker, OnCorrupt
-from degradekit.stream.course import Course, Drawn, Part, cuts, spans
+from degradekit.stream.course import Course, Part
 from degradekit.stream.order import Ints
 from degradekit.stream.pairs import Pairs
 from degradekit.stream.pixels import Augment
@@ -32,44 +32,8 @@ __all__ = ["PairStream"]
 
 Place: TypeAlias = "str | Path | Dataset | PairStream"
 VERSION = 1
-CHUNK = 16
-"""Batches whose pairs are computed at a time: 70 us for one batch alone, 8 us each in such a chunk."""
-
-SCANNED = 1 << 16
-"""Positions that are looked at together for pairs to skip."""
 DOWNLOADED = 8
 """Batches ahead for which shards are downloaded unless ``predownload`` says otherwise."""
-DOWNLOADS = 2
-"""Threads that download."""
-
-
-@contextmanager
-def closing_pool(threads: int) -> Iterator[Executor]:
-    """A pool of threads that is left without waiting for work that was not begun."""
-    pool = ThreadPoolExecutor(threads)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _around(gaps: Ints, places: Ints) -> Ints:
-    """Positions of the n-th pairs of an epoch when those at ``gaps`` are left out."""
-    if not len(gaps):
-        return places
-    return places + np.searchsorted(gaps - np.arange(len(gaps)), places, side="right")
-
-
-class _Work(NamedTuple):
-    """A batch to be made."""
-
-    positions: Ints
-    drawn: Drawn
-    next: tuple[int, int]
-    empty: bool
-
-
-_NOTHING = Drawn(np.empty(0, np.int64), np.empty(0, np.int64))
 
 
 class PairStream:
@@ -202,7 +166,7 @@ class PairStream:
         self.clock = Clock()
         self._check()
         self._skip = self._indices(skip)
-        self._skipped: tuple[int, Ints] = (-1, np.empty(0, np.int64))
+        self._cut = Agenda(self._course, self._skip, self.global_batch, self.rank, self.world_size, drop_last)
 
     def _check(self) -> None:
         for name in ("batch_size", "world_size"):
@@ -227,13 +191,13 @@ class PairStream:
         if unknown := set(self._roles) - {"lq", "gt"}:
             raise StreamError(f"roles {sorted(unknown)} are unknown; give lq, gt or both.")
 
-    def _indices(self, keys: Sequence[str]) -> list[Ints]:
+    def _indices(self, keys: Sequence[str]) -> tuple[Ints, ...]:
         """For each dataset the indices that are left out."""
         found = [[part.pairs.find(key) for key in keys] for part in self._course.parts]
         for number, key in enumerate(keys):
             if not any(of_part[number] for of_part in found):
                 raise StreamError(f"skip names {key!r}, which no dataset of this stream has.")
-        return [np.array(sorted({i for of_key in of_part for i in of_key}), np.int64) for of_part in found]
+        return tuple(np.array(sorted({i for of_key in of_part for i in of_key}), np.int64) for of_part in found)
 
     @property
     def pairs(self) -> tuple[Pairs, ...]:
@@ -253,11 +217,11 @@ class PairStream:
     @property
     def samples(self) -> int:
         """Pairs of the present epoch, without those that are skipped."""
-        return self._course.size(self.epoch) - len(self._gaps(self.epoch))
+        return self._agenda().size(self.epoch)
 
     def __len__(self) -> int:
         """Batches of the whole present epoch on each rank."""
-        return self._count(self.epoch)
+        return self._agenda().count(self.epoch)
 
     def __iter__(self) -> Iterator[Batch]:
         """What is left of the present epoch; the state counts a batch as soon as it is handed out."""
@@ -337,16 +301,15 @@ class PairStream:
         if not isinstance(step, int):
             return explained(self._course, self._augment, step["epoch"], np.asarray(step["position"]))
         epoch = self.epoch if epoch is None else epoch
-        count = self._count(epoch)
-        if not 0 <= step < count:
-            raise StreamError(f"epoch {epoch} has no batch {step}; it has {count}.")
-        place = np.array([step * self.global_batch])
-        positions, _ = next(self._global(epoch, int(_around(self._gaps(epoch), place)[0])))
-        return explained(self._course, self._augment, epoch, positions)
+        agenda = self._agenda()
+        if not 0 <= step < agenda.count(epoch):
+            raise StreamError(f"epoch {epoch} has no batch {step}; it has {agenda.count(epoch)}.")
+        return explained(self._course, self._augment, epoch, agenda.batch_at(epoch, step))
 
     def mixing(self, batches: int = 32) -> Mixing:
         """How well the next batches of the epoch are mixed, told from their order without reading them."""
-        return mixing(self._course, self.epoch, [at for at, _ in islice(self._global(self.epoch), batches)])
+        coming = islice(self._agenda().batches(self.epoch, self._position), batches)
+        return mixing(self._course, self.epoch, [positions for positions, _ in coming])
 
     def stalls(self) -> Stall:
         """What has held up training so far: reading, decoding, handing over or the trainer; and what to change.
@@ -366,83 +329,27 @@ class PairStream:
             after: Batches of its share that it has made already.
         """
         epoch = self.epoch
-        mine = islice(self._plan(epoch), worker + after * workers, None, workers)
+        works = islice(self._agenda().works(epoch, self._position), worker + after * workers, None, workers)
+        ahead = DOWNLOADED * self.batch_size if self._predownload is None else self._predownload
         with ExitStack() as stack:
             maker = self._maker(stack)
-            for work in self._downloaded(self._drawn(epoch, mine), stack):
+            for work in downloaded(self._course, drawn(self._course, epoch, works), ahead=ahead):
                 batch = maker.make(epoch, work.positions, work.drawn)
                 if work.empty:
                     batch |= {name: value[:0] for name, value in batch.items() if isinstance(value, np.ndarray | list)}
                 yield batch | {"next": work.next}
 
-    def _plan(self, epoch: int) -> Iterator[_Work]:
-        """This rank's share of each global batch."""
-        for positions, after in self._global(epoch):
-            first, last = (len(positions) * rank // self.world_size for rank in (self.rank, self.rank + 1))
-            # A rank that has no share still needs to know the shapes of one.
-            yield _Work(positions[first : max(last, first + 1)], _NOTHING, after, first == last)
-
-    def _global(self, epoch: int, start: int | None = None) -> Iterator[tuple[Ints, tuple[int, int]]]:
-        """Positions of each global batch from a position on (None: where the stream stands), and what follows it."""
-        gaps = self._gaps(epoch)
-        start = self._position if start is None else start
-        start -= int(np.searchsorted(gaps, start))
-        left = self._course.size(epoch) - len(gaps)
-        for cut in spans(start, left, self.global_batch, ranks=self.world_size, drop_last=self.drop_last):
-            positions = _around(gaps, np.arange(cut.first, cut.last))
-            yield positions, (epoch + 1, 0) if cut.final else (epoch, int(positions[-1]) + 1)
-
-    def _gaps(self, epoch: int) -> Ints:
-        """Positions of an epoch whose pairs are to be skipped, in order; looks at all of them once, 0.2 us each."""
-        if not any(len(skipped) for skipped in self._skip):
-            return np.empty(0, np.int64)
-        if self._skipped[0] != epoch:
-            found = []
-            size = self._course.size(epoch)
-            for first in range(0, size, SCANNED):
-                positions = np.arange(first, min(first + SCANNED, size))
-                drawn = self._course.draw(epoch, positions)
-                for part, skipped in enumerate(self._skip):
-                    found.append(positions[(drawn.part == part) & np.isin(drawn.indices, skipped)])
-            self._skipped = (epoch, np.sort(np.concatenate(found)))
-        return self._skipped[1]
-
-    def _count(self, epoch: int) -> int:
-        """Batches of a whole epoch."""
-        left = self._course.size(epoch) - len(self._gaps(epoch))
-        full, more = cuts(0, left, self.global_batch, ranks=self.world_size, drop_last=self.drop_last)
-        return full + len(more)
-
-    def _drawn(self, epoch: int, works: Iterator[_Work]) -> Iterator[_Work]:
-        """The same with their pairs, computed a chunk at a time."""
-        while chunk := list(islice(works, CHUNK)):
-            drawn = self._course.draw(epoch, np.concatenate([work.positions for work in chunk]))
-            at = 0
-            for work in chunk:
-                now = slice(at, at := at + len(work.positions))
-                yield work._replace(drawn=Drawn(drawn.part[now], drawn.indices[now]))
-
-    def _downloaded(self, works: Iterator[_Work], stack: ExitStack) -> Iterator[_Work]:
-        """The same, while other threads bring near what batches need that are ``predownload`` pairs ahead."""
-        far = [number for number, pairs in enumerate(self.pairs) if pairs.window is not None]
-        if not far:
-            yield from works
-            return
-        ahead = DOWNLOADED * self.batch_size if self._predownload is None else self._predownload
-        pool = stack.enter_context(closing_pool(DOWNLOADS))
-        waiting: deque[_Work] = deque()
-        for work in works:
-            for number in far:
-                pool.submit(self.pairs[number].ahead, work.drawn.indices[work.drawn.part == number].tolist())
-            waiting.append(work)
-            if len(waiting) * self.batch_size > ahead:
-                yield waiting.popleft()
-        yield from waiting
+    def _agenda(self) -> Agenda:
+        """How epochs are cut at present; rank and batch size may change between epochs."""
+        facts = (self.global_batch, self.rank, self.world_size, self.drop_last)
+        if (self._cut.batch, self._cut.rank, self._cut.ranks, self._cut.drop_last) != facts:
+            self._cut = Agenda(self._course, self._skip, *facts)
+        return self._cut
 
     def _maker(self, stack: ExitStack) -> Maker:
         texts = (("plan",) if "plan" in self._columns else ()) + (("columns",) if set(self._columns) - {"plan"} else ())
         readers = tuple(pairs.reader((*self._roles, *texts), validate=self._validate) for pairs in self.pairs)
-        pool: Executor | None = stack.enter_context(closing_pool(self.threads)) if self.threads else None
+        pool: Executor | None = stack.enter_context(pool_of(self.threads)) if self.threads else None
         return Maker(
             self.pairs, readers, self._augment, self._roles, self._columns, self._dtype, self._on_corrupt,
             self._course.seed, pool,
