@@ -111,6 +111,7 @@ def lint(source: str | Path, *, draws: int = DRAWS, pairs: int = 20, **options: 
         *_never(recipe.to_gt, "target"),
         *_never(recipe.to_lq, "degrade"),
         *_pointless_series(recipe),
+        *_faults(recipe),
         *_drawn(recipe, draws),
         *_without_effect(recipe),
         *_cut_off(recipe),
@@ -177,6 +178,16 @@ def _pointless_series(recipe: Recipe) -> Iterator[Finding]:
                 yield Finding("warning", where, "a constant does not change over time; remove over_time")
             elif recipe.extract.clip is None:
                 yield Finding("info", where, "it acts on clips only: an image gets one number")
+
+
+def _faults(recipe: Recipe) -> Iterator[Finding]:
+    for path, op in _ops(recipe).items():
+        faults = [name for name, wanted in getattr(op, "compat", {}).items() if wanted]
+        if faults or op.name == "diffjpeg":
+            what = ", ".join(faults) or "diffjpeg"
+            yield Finding(
+                "info", path, f"it reproduces a fault of other software ({what}), for comparisons with its data"
+            )
 
 
 def _ops(recipe: Recipe) -> dict[str, Op]:

@@ -173,3 +173,14 @@ def test_the_synthetic_picture_is_detailed_and_always_the_same() -> None:
     assert np.array_equal(picture, synthetic_picture(96, 128))
     assert 20 < picture.std() < 90
     assert np.abs(np.diff(picture.astype(int), axis=1)).mean() > 2
+
+
+def test_faults_that_are_asked_for_are_noted() -> None:
+    found = [
+        f for f in lint("real_esrgan_compat", draws=20, pairs=0).findings if "fault of other software" in f.message
+    ]
+    assert {(f.severity, f.path) for f in found} == {
+        ("info", f"degrade.{node}") for node in ("resize1", "jpeg1", "final.jpeg2")
+    }
+    assert "(drift)" in next(f.message for f in found if f.path == "degrade.resize1")
+    assert not any("fault" in f.message for f in lint("real_esrgan", draws=20, pairs=0).findings)
