@@ -76,9 +76,8 @@ class Contents:
         looked = f"{len(self.audit.sample):,} of {self.audit.dataset.counts.get('samples', 0):,} pairs looked at"
         start = "Interrupted. " if self.audit.partial else ""
         if not failing:
-            return (
-                f"{start}{ran} checks found nothing wrong; {looked}, defect rate below {self.audit.bound:.2g} at 95 %."
-            )
+            bound = f"fewer than {self.audit.bound:.2%} are bad (95 %)" if math.isfinite(self.audit.bound) else ""
+            return f"{start}{ran} checks found nothing wrong; {looked}{', ' if bound else ''}{bound}."
         return f"{start}{len(failing)} of {ran} checks found something: {', '.join(failing)}; {looked}."
 
     @cached_property
@@ -91,10 +90,10 @@ class Contents:
         return [
             ("pairs", f"{counts.get('ok', 0):,}"),
             ("could not be made", f"{counts.get('tombstones', 0):,}"),
-            ("on disk", f"{counts.get('bytes', 0) / 1e6:,.1f} MB in {counts.get('shards', 0):,} shards"),
+            ("on disk", f"{counts.get('bytes', 0) / 1e6:,.1f} MB, shards: {counts.get('shards', 0):,}"),
             ("pixels looked at", f"{len(self.audit.sample):,} pairs; {bound}"),
             ("checks", f"{len(ran) - bad} ok, {bad} with findings, {len(self.audit.results) - len(ran)} not run"),
-            ("recipe", self.audit.dataset.recipe or "none recorded"),
+            ("recipe", _short(self.audit.dataset.recipe) or "none recorded"),
         ]
 
     @cached_property
@@ -282,6 +281,11 @@ def recipe_sections(audit: Audit, dataset: Dataset) -> list[Section]:
     note = "Stored pairs, replayed from their GT and their recorded steps; the last picture is the LQ."
     galleries = (kernels_section(recipe), noise_section(recipe), quality_section(recipe, gt))
     return [Section("walk", "Step by step", note, groups), *(section for section in galleries if section is not None)]
+
+
+def _short(recipe: str) -> str:
+    """Name and the first digits of the digest."""
+    return " ".join(word[:12] if i else word for i, word in enumerate(recipe.split()))
 
 
 def _flat(facts: Any, prefix: str = "") -> list[tuple[str, Any]]:
