@@ -149,3 +149,12 @@ def test_presets_grow_stronger() -> None:
     for kind in ("photo", "anime"):
         light, medium, heavy = (distance(f"{kind}_{strength}") for strength in ("light", "medium", "heavy"))
         assert light > medium + 1 > heavy + 2
+
+
+def test_gfpgan_aligns_faces_as_its_opening_says() -> None:
+    opening = recipe_names()["gfpgan"].read_text(encoding="utf-8")
+    extract = re.search(r"^#\s+(extract: .*)\.$", opening, re.MULTILINE)
+    assert extract is not None
+    recipe = parse_recipe(f"extends: gfpgan\n{extract[1]}")
+    assert recipe.extract.faces is not None and recipe.extract.faces.size == 512
+    assert recipe.digest != load_recipe("gfpgan").digest
