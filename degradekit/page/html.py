@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from degradekit.errors import DegradekitError
 from degradekit.page.encode import data_uri, first_frame
 from degradekit.page.figures import Histogram, Page, Picture, Shares, percent
 
@@ -30,9 +29,6 @@ def render_html(page: Page) -> str:
 
     Returns:
         A complete document: styles, pictures and charts are inside, nothing is fetched and nothing is run.
-
-    Raises:
-        DegradekitError: Jinja2 is not installed.
     """
     return environment().get_template("page.html.j2").render(page=page)
 
@@ -43,14 +39,9 @@ def environment(*packages: str) -> Environment:
     Args:
         packages: Packages with a folder ``templates``, looked into first; theirs begin with
             ``{% extends "base.html.j2" %}``.
-
-    Raises:
-        DegradekitError: Jinja2 is not installed.
     """
-    try:
-        from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-    except ImportError as error:
-        raise DegradekitError("pages are drawn with Jinja2; pip install 'degradekit[report]'") from error
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
     loaders = [PackageLoader(package) for package in (*packages, "degradekit.page")]
     made = Environment(
         loader=ChoiceLoader(loaders),

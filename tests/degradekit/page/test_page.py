@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import sys
 from base64 import b64decode
 from html.parser import HTMLParser
 
@@ -12,7 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFont
 
-from degradekit.errors import DegradekitError
 from degradekit.page import Group, Histogram, Page, Picture, Section, Shares, Table, render_html, render_png
 from degradekit.page.html import bar_path
 from degradekit.page.poster import MARGIN, PAD, WIDTH, wrap
@@ -143,9 +141,3 @@ def test_lines_are_no_wider_than_asked() -> None:
 def test_long_paths_break_at_their_separators() -> None:
     page = Page("kind", "t", "", [], [Section("s", "S", "", [Group("", [Shares({"a": 1.0}, "1  a:b/<c>")])])])
     assert "<b>1  a:<wbr>b/<wbr>&lt;c&gt;</b>" in render_html(page)
-
-
-def test_without_jinja_the_extra_is_named(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "jinja2", None)
-    with pytest.raises(DegradekitError, match=r"pip install 'degradekit\[report\]'"):
-        render_html(page)
