@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ctypes
 import json
+import math
 import resource
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import count
 from typing import NamedTuple, TypeAlias
@@ -22,10 +23,10 @@ import numpy as np
 import xxhash
 
 from degradekit import codecs
-from degradekit.errors import DegradekitError, ShardError
+from degradekit.errors import DegradekitError, OpError, ShardError
 from degradekit.fields import uniform_field
 from degradekit.plan import Plan
-from degradekit.recipe import Recipe, parse_recipe
+from degradekit.recipe import Recipe, parse_recipe, probe_geometry
 from degradekit.rng import Draws, sample_key
 from degradekit.shards.commit import commit
 from degradekit.source import (
@@ -408,11 +409,18 @@ def canary(recipe: Recipe) -> str:
     of a dataset depend on the schedule, so it is refused.
     """
     t, side = min(recipe.extract.frames, CANARY_FRAMES), 32 * recipe.scale
+    try:
+        plans = _canary_plans(recipe, Geometry(t, side, side))
+    except OpError:  # a mask from a file has one size
+        plans = _canary_plans(recipe, replace(probe_geometry(recipe), t=t))
     digest = xxhash.xxh3_64()
-    for i in range(4):
-        plan = recipe.draw(key=f"canary#{i}", geometry=Geometry(t, side, side))
-        noise = uniform_field(Draws(i, "canary").field("pixels"), t * side * side * 3)
-        gt, lq = plan.apply((noise * 256).astype(np.uint8).reshape(t, side, side, 3))
+    for i, plan in enumerate(plans):
+        noise = uniform_field(Draws(i, "canary").field("pixels"), math.prod(plan.hr))
+        gt, lq = plan.apply((noise * 256).astype(np.uint8).reshape(plan.hr))
         digest.update(gt.tobytes())
         digest.update(lq.tobytes())
     return digest.hexdigest()
+
+
+def _canary_plans(recipe: Recipe, g: Geometry) -> list[Plan]:
+    return [recipe.draw(key=f"canary#{i}", geometry=g) for i in range(4)]

@@ -35,7 +35,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from degradekit.canonical import canonical_json
-from degradekit.errors import RecipeError
+from degradekit.errors import OpError, RecipeError
 from degradekit.extends import EXTENSION_FIELDS, Found, resolve_extends, to_yaml
 from degradekit.graph import Blend, Chain, Maybe, Node, OneOf, Repeat, Shuffle, resolve
 from degradekit.nodes import Problems, nearest, parse_chain, read_yaml
@@ -315,9 +315,14 @@ def probe(recipe: Recipe, count: int) -> list[Plan]:
     """Draw plans for keys that stand for nothing, on the recipe's own GT size.
 
     Raises:
-        RecipeError: One of them does not end at GT / scale.
+        RecipeError: One of them does not end at GT / scale, or an op refuses the size that it gets.
     """
-    return [recipe.draw(key=f"probe#{i}", geometry=probe_geometry(recipe)) for i in range(count)]
+    g = probe_geometry(recipe)
+    try:
+        return [recipe.draw(key=f"probe#{i}", geometry=g) for i in range(count)]
+    except OpError as error:
+        whole = "" if recipe.extract.window_size else f" (whole images are tried at {g.h}x{g.w} px)"
+        raise RecipeError(f"recipe {recipe.name}: {error}{whole}") from error
 
 
 def probe_geometry(recipe: Recipe) -> Geometry:

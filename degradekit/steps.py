@@ -5,23 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from degradekit.dist import Const, Dist, Expression, Pick, Within, Words
 from degradekit.errors import OpError
 from degradekit.ops import DRAWS
 from degradekit.ops.base import HELD, Draw, Op, at_frame, is_held
 from degradekit.ops.mask import Spot, clouds, ellipse, gradient, rectangle, text
+from degradekit.ops.mask_pool import pack_mask, read_masks, resized, shrunk, unpack_mask
 from degradekit.ops.plugin import is_plugin, plugin_op
+from degradekit.ops.pool import Pool, PoolOf
 from degradekit.rng import Draws
 from degradekit.types import FloatImage, Geometry, Series
 
 __all__ = ["BlendDraw", "Mask", "Step", "step_from_json", "step_to_json", "unfold"]
 
-_SHAPES = ("ellipse", "rectangle", "gradient", "clouds", "text")
+_SHAPES = ("ellipse", "rectangle", "gradient", "clouds", "text", "file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +43,10 @@ class Step:
 class BlendDraw(Draw):
     """Steps that act where a mask lets them: m steps(x) + (1 - m) x.
 
-    The mask is never stored as pixels: :meth:`mask` makes it again.
+    No mask but one from a file is stored as pixels: :meth:`mask` makes it again.
 
     Args:
-        shape: ``ellipse``, ``rectangle``, ``gradient``, ``clouds`` or ``text``.
+        shape: ``ellipse``, ``rectangle``, ``gradient``, ``clouds``, ``text`` or ``file``.
         x: Centre in widths, for the clip or for each frame.
         y: Centre in heights.
         width: Full width in widths, or the size of ``clouds`` in longer sides.
@@ -57,9 +59,15 @@ class BlendDraw(Draw):
         inverted: The steps act outside.
         field: Name of the field of ``clouds`` and ``text``.
         steps: What acts; no step changes the size or moves pixels.
+        index: Place of a mask from a file in its pool; -1 for the other shapes.
+        file_h: Its height in px, at most that of the picture.
+        file_w: Its width in px.
+        file_bits: Of one of its pixels, see :func:`degradekit.ops.mask_pool.pack_mask`.
+        file_mask: Its pixels.
     """
 
     name: ClassVar[str] = "blend"
+    unlisted: ClassVar[frozenset[str]] = frozenset({"field", "file_h", "file_w", "file_bits", "file_mask"})
 
     shape: str
     x: Series
@@ -74,6 +82,11 @@ class BlendDraw(Draw):
     inverted: bool
     field: str
     steps: tuple[Step, ...] = ()
+    index: int = -1
+    file_h: int = 0
+    file_w: int = 0
+    file_bits: int = 0
+    file_mask: str = ""
 
     def apply(self, x: FloatImage) -> FloatImage:
         """Run the steps on the whole picture and keep them where the mask is; not clipped."""
@@ -115,6 +128,8 @@ class BlendDraw(Draw):
                 mask = clouds(h, w, spot, coverage=self.coverage, field=self.field)
             case "text":
                 mask = text(h, w, spot, lines=self.lines, field=self.field)
+            case "file":
+                mask = resized(unpack_mask(self.file_mask, self.file_bits, (self.file_h, self.file_w)), h, w)
             case other:
                 raise OpError(f"a mask of the shape {other!r} is unknown; this build has {', '.join(_SHAPES)}")
         return (np.float32(1) - mask if self.inverted else mask) * np.float32(strength)
@@ -140,7 +155,8 @@ class Mask(Op):
 
     Args:
         shape: One or a choice of ``ellipse``, ``rectangle``, ``gradient`` (one side of a line through the centre),
-            ``clouds`` (patches of a smooth random field), ``text`` (lines of words, a rectangle each, as subtitles).
+            ``clouds`` (patches of a smooth random field), ``text`` (lines of words, a rectangle each, as subtitles),
+            ``file`` (one of ``masks``, for which place, size, angle and feather do not count).
         x_range: Centre in widths from the left, -1 to 2. Over time, the mask moves.
         y_range: Centre in heights from the top, -1 to 2.
         width_range: Full width in widths, 0 to 4; the size of ``clouds`` in longer sides.
@@ -151,6 +167,17 @@ class Mask(Op):
         coverage_range: Share of the picture that ``clouds`` cover on average, 0.01 to 0.99; held over a clip.
         lines_range: Lines of ``text``, whole numbers 1 to 20, which share the height; held over a clip.
         invert: Probability that the steps act outside instead: 1 with ``text`` spares it.
+        masks: Of the shape ``file``: path relative to the recipe's folder, or ``{path: ..., digest: ...}`` to pin the
+            content: a grey picture, white where the steps act; a ``.npy`` or ``.npz`` file with arrays ``[h, w]`` or
+            ``[n, h, w]``, bool, float in [0, 1], uint8 or uint16; or a folder of these. Every mask is equally likely,
+            and held over a clip. Workers read the same path and keep all masks in memory, a byte for each pixel.
+        fit: What becomes of a mask of another size than the picture has at this step. ``exact`` refuses it; where
+            ``extract.size`` says the size of the windows, when the recipe is loaded. ``resize`` stretches it over the
+            picture: by area means where it is larger, bilinearly where it is smaller.
+
+    The plan holds a mask from a file itself, so a replay needs no pool: a bit for each pixel of a hard mask (27 kB for
+    400x400 px), a byte for each pixel of a soft one (213 kB), never more pixels than the picture has. Parquet shards
+    compress plans, LMDB shards do not.
 
     Shape: ``[T, H, W, 1]``; frames share one mask unless a range moves over time.
 
@@ -182,19 +209,49 @@ class Mask(Op):
     coverage_range: Annotated[Dist, Within(0.01, 0.99), HELD] = Const(0.5)
     lines_range: Annotated[Dist, Within(1, 20, integer=True), HELD] = Const(2)
     invert: Annotated[Expression, Field(ge=0, le=1)] = 0.0
+    masks: Annotated[Pool, PoolOf(read_masks)] | None = None
+    fit: Literal["exact", "resize"] = "exact"
+
+    @model_validator(mode="after")
+    def _has_files(self) -> Self:
+        if ("file" in self.shape.words) != (self.masks is not None):
+            raise ValueError("shape file and masks belong together: give both or neither")
+        return self
 
     def draw(self, u: Draws, g: Geometry) -> BlendDraw:
-        """Choose the mask; the steps are put in by the graph."""
+        """Choose the mask; the steps are put in by the graph.
+
+        Raises:
+            OpError: The mask is a file of another size than the picture, and ``fit`` is ``exact``.
+        """
         moving = ("x", "y", "width", "height", "angle", "feather", "strength")
         numbers = {name: getattr(self, f"{name}_range").draw(u, name, g.t) for name in moving}
+        shape = self.shape.draw(u, "shape")
         return BlendDraw(
-            shape=self.shape.draw(u, "shape"),
+            shape=shape,
             **numbers,
             coverage=self.coverage_range.sample(u, "coverage"),
             lines=int(self.lines_range.sample(u, "lines")),
             inverted=u.uniform("invert") < self.invert,
             field=u.field("mask"),
+            **(self._file(u, g) if shape == "file" else {}),
         )
+
+    def _file(self, u: Draws, g: Geometry) -> dict[str, Any]:
+        """One of the masks as the plan holds it."""
+        assert self.masks is not None  # ``_has_files``
+        index = u.integer("index", len(self.masks.members))
+        levels = self.masks.members[index]
+        if self.fit == "exact" and levels.shape != g.size:
+            raise OpError(
+                f"blend {u.path}: mask of another size: {self.masks.names[index]} in {self.masks.path} has "
+                f"{levels.shape[0]}x{levels.shape[1]} px, the picture at this step {g.h}x{g.w}; give masks of that "
+                "size, or write fit: resize"
+            )
+        levels = shrunk(levels, *g.size)
+        bits, text = pack_mask(levels)
+        h, w = levels.shape
+        return {"index": index, "file_h": h, "file_w": w, "file_bits": bits, "file_mask": text}
 
 
 def unfold(steps: Iterable[Step]) -> Iterator[Step]:

@@ -7,7 +7,7 @@ held is part of the recipe's digest, so a build does not go on with another one.
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
@@ -26,8 +26,8 @@ __all__ = ["ARRAY_SUFFIXES", "Pool", "PoolOf", "Reader", "pack", "read_arrays", 
 
 ARRAY_SUFFIXES = (".npy", ".npz")
 
-Reader: TypeAlias = Callable[[Path], list[Array]]
-"""Reads the members of a pool; raises ValueError where there are none, or bad ones."""
+Reader: TypeAlias = Callable[[Path], Sequence[Array] | Mapping[str, Array]]
+"""Reads the members of a pool, with names where errors need them; raises ValueError where there are bad ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,13 @@ class Pool:
         path: As the recipe writes it; relative to the recipe's folder.
         digest: Fingerprint of the members, 16 hex digits.
         members: What can be drawn, at least one.
+        names: Of the members, where their reader names them.
     """
 
     path: str
     digest: str
     members: tuple[Array, ...] = field(compare=False, repr=False)
+    names: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +70,11 @@ class PoolOf:
         if set(known) - {"path", "digest"} or not isinstance(path, str) or not isinstance(wanted, str | None):
             raise ValueError(f"{raw!r} names no pool; write its path, or {{path: ..., digest: ...}}")
         where = Path(folder, path).absolute()
-        members = _members(self.read, where, _stamp(where))
+        names, members = _members(self.read, where, _stamp(where))
         digest = _digest(members)
         if wanted is not None and wanted != digest:
             raise ValueError(f"{path} has the digest {digest}, not {wanted}: restore the pool, or write the new digest")
-        return Pool(path, digest, members)
+        return Pool(path, digest, members, names)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         path = {"type": "string"}
@@ -127,17 +129,20 @@ def _to_json(pool: Pool, info: Any) -> Any:
 
 
 @lru_cache(maxsize=16)
-def _members(read: Reader, path: Path, stamp: tuple[tuple[str, int, int], ...]) -> tuple[Array, ...]:
+def _members(
+    read: Reader, path: Path, stamp: tuple[tuple[str, int, int], ...]
+) -> tuple[tuple[str, ...], tuple[Array, ...]]:
     # Cached because a process parses its recipe several times, and harvesting photographs takes seconds.
     try:
-        members = tuple(read(path))
+        found = read(path)
     except (SourceError, OSError) as error:
         raise ValueError(str(error)) from error
+    names, members = (tuple(found), tuple(found.values())) if isinstance(found, Mapping) else ((), tuple(found))
     if not members:
         raise ValueError(f"{path} has nothing that can be drawn; check the path")
     for member in members:
         member.setflags(write=False)
-    return members
+    return names, members
 
 
 def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:

@@ -24,6 +24,7 @@ degrade:
   blur: {op: kernel_pool, kernels: pools/kernels.npy}
   noise: {op: noise_patches, patches: pools/noise.npy, strength_range: [0.5, 1.5]}
   down: {op: resize, relative_to: target, factor_range: 1, mode: area}
+  part: {blend: {mask: {shape: file, masks: pools/masks.npz}, grey: {op: grey}}}
 """
 
 
@@ -33,6 +34,7 @@ def recipe(tmp_path: Path) -> Path:
     rng = np.random.default_rng(0)
     np.save(tmp_path / "pools/kernels.npy", rng.random((5, 7, 7)))
     np.save(tmp_path / "pools/noise.npy", rng.integers(100, 110, (4, 16, 16, 3), np.uint8))
+    np.savez(tmp_path / "pools/masks.npz", hard=rng.random((2, 16, 16)) < 0.5, soft=rng.random((16, 16)))
     path = tmp_path / "pools.yaml"
     path.write_text(RECIPE)
     return path

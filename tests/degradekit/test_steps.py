@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -205,3 +207,88 @@ def test_noise_inside_a_blend_is_the_noise_of_its_field() -> None:
     draw = replace(mask(shape="gradient", feather_range=1), steps=(noise,))
     weights = draw.mask(Geometry(2, 24, 32))
     np.testing.assert_allclose(draw.apply(X) - X, weights * (noise.draw.apply(X) - X), atol=1e-6)
+
+
+FILES = """
+scale: 2
+extract: {mode: random, size: 32}
+degrade:
+  down: {op: resize, relative_to: target, factor_range: 1, mode: area}
+  part: {blend: {mask: {shape: file, masks: masks, FIT}, bright: {op: brightness, factor_range: 2}}}
+"""
+
+
+def masked(folder: Path, *sizes: tuple[int, int], fit: str = "", text: str = FILES) -> Recipe:
+    (folder / "masks").mkdir(exist_ok=True)
+    for i, (h, w) in enumerate(sizes):
+        levels = np.zeros((h, w), np.uint8)
+        levels[: h // 2, : (i + 1) * w // 4] = 255
+        np.save(folder / f"masks/{i}.npy", levels)
+    return parse_recipe(text.replace(", FIT", fit), folder=str(folder))
+
+
+def test_a_mask_from_a_file_acts_where_it_is_white_and_needs_no_file_again(tmp_path: Path) -> None:
+    recipe = masked(tmp_path, (16, 16), (16, 16), (16, 16))
+    made = plans(recipe, 30)
+    assert {plan.degrade[1].draw.index for plan in made} == {0, 1, 2}  # type: ignore[attr-defined]
+    assert made[0].columns()["deg.part.shape"] == "file"
+    shutil.rmtree(tmp_path / "masks")
+    gt = np.full((1, 32, 32, 3), 100, np.uint8)
+    for plan in made:
+        again = Plan.from_json(plan.to_json())
+        assert again == plan
+        white = np.zeros((16, 16), bool)
+        white[:8, : 4 * (1 + plan.columns()["deg.part.index"])] = True  # type: ignore[operator]
+        np.testing.assert_array_equal(again.masks()["deg.part"][0, ..., 0], white)
+        np.testing.assert_array_equal(again.make_lq(gt)[0, ..., 0], np.where(white, 200, 100))
+
+
+def test_a_mask_of_another_size_is_named_when_the_recipe_is_loaded(tmp_path: Path) -> None:
+    words = (
+        "blend part: mask of another size: 0.npy in masks has 12x20 px, the picture at this step 16x16; "
+        "give masks of that size, or write fit: resize"
+    )
+    with pytest.raises(RecipeError) as caught:
+        masked(tmp_path, (12, 20))
+    assert words in str(caught.value) and "whole images" not in str(caught.value)
+    recipe = masked(tmp_path, (16, 16))
+    with pytest.raises(OpError, match=r"0\.npy in masks has 16x16 px, the picture at this step 20x16"):
+        recipe.draw(key="a.png", geometry=Geometry(1, 40, 32))
+    with pytest.raises(RecipeError, match="whole images are tried at 120x160 px"):
+        masked(tmp_path, text=FILES.replace("{mode: random, size: 32}", "{}"))
+
+
+@pytest.mark.parametrize("size", [(48, 48), (16, 16), (8, 4), (48, 4)])
+def test_a_mask_of_another_size_is_stretched_where_that_is_asked_for(size: tuple[int, int], tmp_path: Path) -> None:
+    plan = plans(masked(tmp_path, size, fit=", fit: resize"), 1)[0]
+    weights = plan.masks()["deg.part"]
+    assert weights.shape == (1, 16, 16, 1)
+    assert weights.mean() == pytest.approx(1 / 8, abs=0.02)
+    assert weights[0, 4, 1] == 1 and weights[0, 12, 12] == 0
+    part = plan.degrade[1].draw
+    assert isinstance(part, BlendDraw)
+    assert (part.file_h, part.file_w) == (min(size[0], 16), min(size[1], 16))
+
+
+def test_inverted_masks_from_files_over_a_clip(tmp_path: Path) -> None:
+    recipe = masked(tmp_path, (16, 16), fit=", invert: 1, strength_range: {uniform: [0.2, 1], over_time: iid}")
+    plan = recipe.draw(key="a", geometry=Geometry(3, 32, 32))
+    part, weights = plan.degrade[1].draw, plan.masks()["deg.part"]
+    assert isinstance(part, BlendDraw) and weights.shape == (3, 16, 16, 1)
+    np.testing.assert_allclose(weights[:, 15, 15, 0], part.strength, rtol=1e-6)
+    assert not weights[:, 0, 0].any()
+
+
+def test_files_and_their_shape_belong_together(tmp_path: Path) -> None:
+    for text in (FILES.replace("shape: file, ", ""), FILES.replace("masks: masks, ", "")):
+        with pytest.raises(RecipeError, match=r"degrade.part.mask: shape file and masks belong together"):
+            masked(tmp_path, (16, 16), text=text)
+
+
+def test_the_digest_knows_the_masks_and_not_their_place(tmp_path: Path) -> None:
+    before = masked(tmp_path, (16, 16)).digest
+    (tmp_path / "masks").rename(tmp_path / "moved")
+    moved = FILES.replace("masks: masks", "masks: moved").replace(", FIT", "")
+    assert parse_recipe(moved, folder=str(tmp_path)).digest == before
+    np.save(tmp_path / "moved/0.npy", np.ones((16, 16), bool))
+    assert parse_recipe(moved, folder=str(tmp_path)).digest != before
