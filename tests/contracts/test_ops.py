@@ -101,7 +101,11 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"source": "next", "shift_range": [-3, 3], "second": ["odd", "even"], "display": ["comb", "blend", "bob"]},
         {"source": "shift", "shift_range": [-3, 3]},
     ],
-    "jpeg": [{"quality_range": [30, 95]}, {"quality_range": 75, "subsampling": ["4:4:4", "4:2:2", "4:2:0"]}],
+    "jpeg": [
+        {"quality_range": [30, 95]},
+        {"quality_range": 75, "subsampling": ["4:4:4", "4:2:2", "4:2:0"]},
+        {"quality_range": [30, 95], "compat": {"swapped_channels": True}},
+    ],
     "jpeg2000": [{"ratio_range": {"log_uniform": [5, 100]}}, {"psnr_range": [25, 45]}],
     "jpeg_tables": [{"luma": [20] * 64, "chroma": [[40] * 8] * 8, "quality_range": {"integer": [30, 80]}}],
     "jpegxl": [{"distance_range": [0.5, 15], "effort_range": 3}],
@@ -159,7 +163,10 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     ],
     "salt_pepper": [{"salt_range": [0, 0.05], "pepper_range": [0, 0.05], "per": ["pixel", "channel"]}],
     "saturation": [{"factor_range": [0, 1.5]}],
-    "shifted_gaussian": [{"size_range": 15, "sigma_range": [0.1, 2], "shift_range": [-0.5, 1.5]}],
+    "shifted_gaussian": [
+        {"size_range": 15, "sigma_range": [0.1, 2], "shift_range": [-0.5, 1.5]},
+        {"size_range": 12, "sigma_range": 1.6, "shift_range": 0.5, "border": "repeat"},
+    ],
     "sinc": [{"size_range": {"integer": [7, 21], "step": 2}, "cutoff_range": ["pi/3", "pi"]}],
     "skew_blur": [
         {
