@@ -11,7 +11,8 @@ import os
 import sys
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -122,11 +123,24 @@ def measure(row: Row, calls: int) -> dict[str, Any]:
 
 def peak(row: Row) -> dict[str, float]:
     """MiB of tensors that one call holds at most, from the log of PyTorch's allocator: the same in every run."""
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as log:
+    with _silent(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as log:
         row()
     events = log.profiler.kineto_results.events()
     changes = sorted((event.start_ns(), event.nbytes()) for event in events if event.name() == "[memory]")
     return {"peak": max(accumulate(change for _, change in changes)) / 2**20}
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """The profiler's native code remarks on its start and end."""
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
 
 
 def main() -> None:
