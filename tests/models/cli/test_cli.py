@@ -245,7 +245,7 @@ def test_the_zoo_is_listed(cli: Run) -> None:
     assert row["macs"] == 9 * 32 * 48 * (3 * 64 + 16 * 64 * 64 + 64 * 48)
 
 
-def test_pictures_are_measured(cli: Run, tmp_path: Path) -> None:
+def test_pictures_are_measured(cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     for name in ("gt", "sr"):
         (tmp_path / name).mkdir()
@@ -259,6 +259,9 @@ def test_pictures_are_measured(cli: Run, tmp_path: Path) -> None:
     assert pictures["1.png"]["psnr"] == pytest.approx(28.1308, abs=1e-3)
     code, out, _ = cli("eval", tmp_path / "sr" / "1.png", "--reference", tmp_path / "gt" / "1.png", "--luma")
     assert code == 0 and "psnr 29.4" in out and "mean" in out
+    monkeypatch.setitem(sys.modules, "lpips", None)
+    code, _, err = cli("eval", tmp_path / "sr", "--reference", tmp_path / "gt", "--lpips")
+    assert code == 2 and "pip install lpips" in err
     (tmp_path / "gt" / "1.png").unlink()
     code, _, err = cli("eval", tmp_path / "sr", "--reference", tmp_path / "gt")
     assert code == 2 and "has no partner named 1" in err
