@@ -160,7 +160,8 @@ class PairLoader(DataLoader[Batch]):
                 "workers start with each epoch."
             )
         self.stream = stream
-        super().__init__(PairDataset(stream, layout=layout), batch_size=None, num_workers=num_workers, **options)
+        dataset = PairDataset(stream, layout=layout)
+        super().__init__(dataset, batch_size=None, num_workers=num_workers, collate_fn=_as_it_is, **options)
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         """What is left of the epoch."""
@@ -184,6 +185,10 @@ class PairLoader(DataLoader[Batch]):
     def set_epoch(self, epoch: int) -> None:
         """See ``PairStream.set_epoch``."""
         self.stream.set_epoch(epoch)
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
 
 
 def take_rank(stream: PairStream) -> None:

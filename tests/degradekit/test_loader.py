@@ -20,6 +20,7 @@ from .stream.conftest import gt_pixels, make_set  # noqa: F401 - a fixture
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:This DataLoader will create"),  # more workers than this machine has cores
+    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded"),  # Python 3.12 and later, on a fork
     pytest.mark.filterwarnings("ignore:'set_vital' is deprecated"),  # torchdata 0.11 with torch 2.13
 ]
 FORK = multiprocessing.get_context("fork")

@@ -23,6 +23,7 @@ from degradekit.stream.cache import Cache, byte_count
 
 from .conftest import gt_pixels, make
 
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")  # Python 3.12 and later, on a fork
 COUNT, SHARD = 64, 8
 
 
