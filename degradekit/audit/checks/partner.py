@@ -11,12 +11,12 @@ from degradekit.types import Array
 __all__ = ["CHECK", "strangers"]
 
 NAME = ("partner", "GT and LQ show the same picture")
-BITS = 14
-"""Hashes of right pairs differ in up to 10 of 64 bits (two-stage degradation), of strangers in 24 and more."""
+BITS = 18
+"""Hashes of strangers differ in 20 to 42 of 64 bits, of right pairs in up to 18 (two-stage degradation)."""
 CORRELATION = 0.6
-"""Thumbnails of right pairs correlate by 0.94 and more, of strangers by anything below."""
-FIT = 0.9
-"""Correlation after alignment from which on two pictures are the same whatever their thumbnails say."""
+"""Thumbnails of strangers correlate by up to 0.47, of right pairs by 0.71 and more."""
+FIT = 0.55
+"""Correlation after alignment: up to 0.48 of strangers, 0.62 and more of right pairs."""
 
 
 def strangers(sample: Sample) -> Array:
