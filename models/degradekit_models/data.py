@@ -75,19 +75,20 @@ class TrainingData:
         seed: int = 0,
         workers: int = 0,
     ) -> None:
+        options: dict[str, Any] = {
+            "weights": weights, "source": source, "recipe": recipe, "batch_size": micro_batch, "crop": crop,
+            "flip": flip, "rotate": rotate, "clip": clip, "shuffle_seed": seed, "drop_last": True,
+            "variants": "rotate",
+        }  # fmt: skip
         try:
-            self.stream = PairStream(
-                list(places) or None, weights=weights, source=source, recipe=recipe, batch_size=micro_batch,
-                crop=crop, flip=flip, rotate=rotate, clip=clip, shuffle_seed=seed, drop_last=True, variants="rotate",
-            )  # fmt: skip
+            self.stream = PairStream(list(places) or None, **options)
             self.loader = PairLoader(self.stream, num_workers=workers)
+            if len(self.stream) == 0:  # fewer pairs than a batch: an epoch is as many passes as fill one
+                options["epoch_size"] = self.stream.global_batch
+                self.stream = PairStream(list(places) or None, **options)
+                self.loader = PairLoader(self.stream, num_workers=workers)
         except DegradekitError as error:
             raise ModelError(str(error)) from error
-        if len(self.stream) == 0:
-            raise ModelError(
-                f"an epoch of {self.stream.samples} pairs fills no batch of {self.stream.global_batch}: give more "
-                "pairs, or a smaller data.batch_size."
-            )
         self._mirror = mirror
 
     @property

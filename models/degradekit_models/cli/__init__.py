@@ -31,7 +31,8 @@ VERBS = {
 def make_parser() -> argparse.ArgumentParser:
     """The parser with every verb."""
     parser = argparse.ArgumentParser(
-        prog="degradekit-models", description="Restoration networks: weights in, restored pictures and videos out."
+        prog="degradekit-models",
+        description="Restoration networks: weights in, restored pictures and videos out; and training.",
     )
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
     for name, module in VERBS.items():
