@@ -12,8 +12,8 @@ from pydantic import model_validator
 from degradekit.dist import Const, Dist, Pick, Within, Words
 from degradekit.errors import OpError
 from degradekit.ops.base import Draw, Op
-from degradekit.ops.video_codecs import CODECS, PRESETS, Coding, missing, round_trip
-from degradekit.ops.yuv import SUBSAMPLING, Signal, from_planes, to_planes
+from degradekit.ops.video_codecs import CODECS, PRESETS, Coding, missing, missing_form, round_trip
+from degradekit.ops.yuv import DEPTHS, SUBSAMPLING, Signal, from_planes, to_planes
 from degradekit.rng import Draws
 from degradekit.types import Array, FloatImage, Geometry
 
@@ -21,6 +21,7 @@ __all__ = ["Video", "VideoDraw"]
 
 AUTO = -1
 """So many B-frames as the preset has."""
+PROFILES = tuple(dict.fromkeys(("auto", *(name for codec in CODECS.values() for name in codec.profiles))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class VideoDraw(Draw):
         control: ``crf``, ``qscale`` or ``bitrate``.
         amount: Value of the control; kbit/s for a bitrate.
         preset: ``ultrafast`` to ``veryslow``.
-        profile: Of H.264: ``auto``, ``baseline``, ``main`` or ``high``.
+        profile: ``auto`` or one that the codec has.
         gop: Frames from one intra frame to the next, at most.
         b_frames: B-frames in a row, at most; -1 leaves them to the preset.
         lead: Frames encoded before the clip.
@@ -40,6 +41,7 @@ class VideoDraw(Draw):
         subsampling: ``4:4:4``, ``4:2:2`` or ``4:2:0``.
         matrix: ``bt601`` or ``bt709``.
         range: ``limited`` or ``full``.
+        depth: ``8-bit`` or ``10-bit``.
     """
 
     name: ClassVar[str] = "video"
@@ -56,9 +58,10 @@ class VideoDraw(Draw):
     subsampling: str
     matrix: str
     range: str
+    depth: str = "8-bit"
 
     def apply(self, x: FloatImage) -> FloatImage:
-        """Clip, convert to 8-bit Y'CbCr, encode, decode and convert back.
+        """Clip, convert to Y'CbCr, encode, decode and convert back.
 
         Raises:
             OpError: The codec is not there, or the clip is neither RGB nor grey.
@@ -66,7 +69,7 @@ class VideoDraw(Draw):
         t, h, w, channels = x.shape
         if channels not in (1, 3):
             raise OpError(f"video: encodes RGB or grey, the clip has {channels} channels; convert it before this step")
-        signal = Signal(self.subsampling, self.matrix, self.range)
+        signal = Signal(self.subsampling, self.matrix, self.range, self.depth)
         coding = Coding(**{field.name: getattr(self, field.name) for field in fields(Coding)})
         least = CODECS[self.codec].side
         below, right = (max(side + side % 2, least) - side for side in (h, w))
@@ -97,7 +100,12 @@ class Video(Op):
             control does not act that soon, get the finest constant quality with which the clip keeps within it.
         preset: Effort, ``ultrafast`` to ``veryslow``, or a choice among the nine: x264's and x265's own; ``cpu-used`` 8
             to 0 of vp9, preset 12 to 4 of av1; nothing to mpeg2 and mpeg4.
-        profile: Of h264: ``auto``, ``baseline`` (no B-frames), ``main``, ``high``, or a choice; needs 4:2:0.
+        profile: ``auto``, or one that the codec has and that holds the depth and the subsampling, or a choice. It
+            changes pixels where it forbids tools: h264's ``baseline`` (no B-frames, no arithmetic coder) and ``main``
+            (no 8x8 transform); else the stream just says it. h264: those and ``high``, ``high10``, ``high422``,
+            ``high444``. hevc: ``main``, ``main10``, ``main422-10``, ``main444-8``, ``main444-10``. vp9: ``profile0``
+            to ``profile2``. av1: ``main``. mpeg2: ``simple``, ``main``, ``high``. mpeg4: ``simple``,
+            ``advanced_simple``. Neither ``simple`` has B-frames.
         gop_range: Most frames from one intra frame to the next, whole numbers 1 to 600; 1 makes every frame intra.
         b_frames_range: Most B-frames in a row, whole numbers 0 to 16; omitted, as many as the preset has. Nothing to
             vp9 and av1.
@@ -108,13 +116,16 @@ class Video(Op):
             av1 have 4:2:0 only.
         matrix: ``bt709`` (HD), ``bt601`` (SD), or a choice.
         range: ``limited`` (black 16, white 235: all television), ``full``, or a choice.
+        depth: Bits of a sample: ``8-bit``, ``10-bit`` (smooth slopes without bands), or a choice. h264, hevc and av1
+            have 10-bit, vp9 where libvpx was built with it; what the installed encoder lacks is refused when the recipe
+            is loaded.
 
     Shape: ``[T, H, W, C] -> [T, H, W, C]``, C = 1 or 3. Sides are continued at the bottom and right, by repeating the
     last row and column, to even numbers, at least 18 px for hevc and 64 px for av1, and cut back.
 
-    Range: float32 sRGB; clipped to [0, 1] and rounded to 8-bit Y'CbCr on the way in; on the way out those samples in
-    RGB, clipped, not rounded. One thread, and code whose results do not depend on the CPU: bits depend on the build of
-    FFmpeg inside PyAV alone, whose version ``dataset.json`` records. PyAV is optional: ``pip install
+    Range: float32 sRGB; clipped to [0, 1] and rounded to Y'CbCr of the depth on the way in; on the way out those
+    samples in RGB, clipped, not rounded. One thread, and code whose results do not depend on the CPU: bits depend on
+    the build of FFmpeg inside PyAV alone, whose version ``dataset.json`` records. PyAV is optional: ``pip install
     'degradekit[video]'``.
 
     Source: ITU-T H.264, H.265, H.262 and ISO/IEC 14496-2; the bitstream specifications of VP9 and AV1; Chan et al.,
@@ -140,7 +151,7 @@ class Video(Op):
     qscale_range: Annotated[Dist, Within(1, 31, integer=True)] | None = None
     bitrate_range: Annotated[Dist, Within(1, 100_000)] | None = None
     preset: Annotated[Pick, Words(*PRESETS)] = Pick(("medium",))
-    profile: Annotated[Pick, Words("auto", "baseline", "main", "high")] = Pick(("auto",))
+    profile: Annotated[Pick, Words(*PROFILES)] = Pick(("auto",))
     gop_range: Annotated[Dist, Within(1, 600, integer=True)] = Const(250)
     b_frames_range: Annotated[Dist, Within(0, 16, integer=True)] | None = None
     lead_range: Annotated[Dist, Within(0, 300, integer=True)] = Const(0)
@@ -148,6 +159,7 @@ class Video(Op):
     subsampling: Annotated[Pick, Words(*SUBSAMPLING)] = Pick(("4:2:0",))
     matrix: Annotated[Pick, Words("bt709", "bt601")] = Pick(("bt709",))
     range: Annotated[Pick, Words("limited", "full")] = Pick(("limited",))
+    depth: Annotated[Pick, Words(*DEPTHS)] = Pick(("8-bit",))
 
     @model_validator(mode="after")
     def _can_be_encoded(self) -> Self:
@@ -182,8 +194,27 @@ class Video(Op):
             lowest, highest = self.fps_range.support()
             if codec.fps and not (lowest == highest and lowest in codec.fps):
                 yield f"fps_range: {word} takes one of {', '.join(map(str, codec.fps))} frames a second"
-        if self.profile.words != ("auto",) and (self.codec.words, self.subsampling.words) != (("h264",), ("4:2:0",)):
-            yield "profile belongs to codec h264 with subsampling 4:2:0; remove it, or give h264 a node of its own"
+            yield from self._profile_problems(word)
+            if not reason:
+                forms = [(ratio, depth) for ratio in self.subsampling.words for depth in self.depth.words]
+                yield from filter(None, (missing_form(word, *form) for form in forms))
+
+    def _profile_problems(self, codec: str) -> Iterator[str]:
+        """Profiles that a codec does not have, or that do not hold what is drawn with them."""
+        known = CODECS[codec].profiles
+        for word in self.profile.words:
+            if word == "auto":
+                continue
+            if word not in known:
+                yield f"{codec} has no profile {word}; it has auto, {', '.join(known)}; or give it a node of its own"
+                continue
+            profile = known[word]
+            for given, held in ((self.subsampling, profile.subsampling), (self.depth, profile.depths)):
+                for part in given.words:
+                    if part not in held:
+                        yield f"profile {word} of {codec} does not hold {part}; it holds {', '.join(held)}"
+            if self.b_frames_range is not None and self.b_frames_range.support()[1] > 0 and not profile.b_frames:
+                yield f"profile {word} of {codec} has no B-frames; remove b_frames_range, or take another profile"
 
     def draw(self, u: Draws, g: Geometry) -> VideoDraw:
         """Choose the codec, how much it may spend, and how it is set."""
@@ -204,6 +235,7 @@ class Video(Op):
             subsampling=self.subsampling.draw(u, "subsampling"),
             matrix=self.matrix.draw(u, "matrix"),
             range=self.range.draw(u, "range"),
+            depth=self.depth.draw(u, "depth"),
         )
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import numpy as np
 
@@ -28,10 +28,26 @@ if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
     from av.video.frame import VideoFrame
 
-__all__ = ["CODECS", "PRESETS", "Coding", "VideoCodec", "missing", "round_trip"]
+__all__ = ["CODECS", "PRESETS", "Coding", "Profile", "VideoCodec", "missing", "missing_form", "round_trip"]
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 FFMPEG = {"flags": "+bitexact", "dct": "int", "idct": "simple"}
+
+
+class Profile(NamedTuple):
+    """What a profile holds.
+
+    Args:
+        option: FFmpeg's word for it.
+        subsampling: Chroma resolutions.
+        depths: Bits of a sample.
+        b_frames: Whether it has them.
+    """
+
+    option: str
+    subsampling: tuple[str, ...] = ("4:2:0",)
+    depths: tuple[str, ...] = ("8-bit",)
+    b_frames: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +65,7 @@ class VideoCodec:
         side: Smallest side in px.
         keeps_bitrate: Whether its rate control acts on clips of a few frames.
         options: Options of the encoder that are always set.
+        profiles: By the names that a recipe uses.
     """
 
     encoder: str
@@ -61,20 +78,71 @@ class VideoCodec:
     side: int = 2
     keeps_bitrate: bool = False
     options: dict[str, str] = field(default_factory=dict)
+    profiles: dict[str, Profile] = field(default_factory=dict)
 
 
 X264 = "threads=1:asm=" + ("SSE2" if platform.machine() in ("x86_64", "AMD64") else "0")
 X265 = "pools=none:frame-threads=1:no-cutree=1:info=0:log-level=none"
 
+BOTH = ("8-bit", "10-bit")
+H264 = {
+    "baseline": Profile("baseline", b_frames=False),
+    "main": Profile("main"),
+    "high": Profile("high"),
+    "high10": Profile("high10", depths=("10-bit",)),
+    "high422": Profile("high422", ("4:2:2",), BOTH),
+    "high444": Profile("high444", ("4:4:4",), BOTH),
+}
+HEVC = {
+    "main": Profile("main"),
+    "main10": Profile("main10", depths=("10-bit",)),
+    "main422-10": Profile("main422-10", ("4:2:2",), BOTH),
+    "main444-8": Profile("main444-8", ("4:4:4",)),
+    "main444-10": Profile("main444-10", ("4:4:4",), ("10-bit",)),
+}
+VP9 = {
+    "profile0": Profile("0"),
+    "profile1": Profile("1", ("4:2:2", "4:4:4")),
+    "profile2": Profile("2", depths=("10-bit",)),
+}
+MPEG2 = {
+    "simple": Profile("simple", b_frames=False),
+    "main": Profile("main"),
+    "high": Profile("high", ("4:2:2", "4:2:0")),
+}
+MPEG4 = {"simple": Profile("mpeg4_sp", b_frames=False), "advanced_simple": Profile("mpeg4_asp")}
+
 CODECS: dict[str, VideoCodec] = {
-    "h264": VideoCodec("libx264", "h264", "crf", 0, 51, keeps_bitrate=True, options={"x264-params": X264}),
-    "hevc": VideoCodec("libx265", "hevc", "crf", 0, 51, side=18, keeps_bitrate=True, options={"x265-params": X265}),
-    "vp9": VideoCodec("libvpx-vp9", "vp9", "crf", 0, 63, options={"deadline": "good", "row-mt": "0"}),
-    "av1": VideoCodec("libsvtav1", "libdav1d", "crf", 1, 63, ("4:2:0",), side=64, options={"svtav1-params": "lp=1"}),
-    "mpeg2": VideoCodec(
-        "mpeg2video", "mpeg2video", "qscale", 1, 31, ("4:2:2", "4:2:0"), fps=(24, 25, 30, 50, 60), options=FFMPEG
+    "h264": VideoCodec(
+        "libx264", "h264", "crf", 0, 51, keeps_bitrate=True, options={"x264-params": X264}, profiles=H264
     ),
-    "mpeg4": VideoCodec("mpeg4", "mpeg4", "qscale", 1, 31, ("4:2:0",), options=FFMPEG),
+    "hevc": VideoCodec(
+        "libx265", "hevc", "crf", 0, 51, side=18, keeps_bitrate=True, options={"x265-params": X265}, profiles=HEVC
+    ),
+    "vp9": VideoCodec("libvpx-vp9", "vp9", "crf", 0, 63, options={"deadline": "good", "row-mt": "0"}, profiles=VP9),
+    "av1": VideoCodec(
+        "libsvtav1",
+        "libdav1d",
+        "crf",
+        1,
+        63,
+        ("4:2:0",),
+        side=64,
+        options={"svtav1-params": "lp=1"},
+        profiles={"main": Profile("main", depths=BOTH)},
+    ),
+    "mpeg2": VideoCodec(
+        "mpeg2video",
+        "mpeg2video",
+        "qscale",
+        1,
+        31,
+        ("4:2:2", "4:2:0"),
+        fps=(24, 25, 30, 50, 60),
+        options=FFMPEG,
+        profiles=MPEG2,
+    ),
+    "mpeg4": VideoCodec("mpeg4", "mpeg4", "qscale", 1, 31, ("4:2:0",), options=FFMPEG, profiles=MPEG4),
 }
 """Every video format by the name that a recipe uses; one encoder each, because another one makes other pixels."""
 
@@ -92,6 +160,7 @@ class Coding:
     b_frames: int
     fps: int
     subsampling: str
+    depth: str = "8-bit"
 
 
 @cache  # the libraries of a process do not change
@@ -113,6 +182,30 @@ def missing(codec: str) -> str:
     )
 
 
+@cache  # as above
+def missing_form(codec: str, subsampling: str, depth: str) -> str:
+    """Why the installed encoder does not take a kind of samples, in one sentence; empty where it does."""
+    form, encoder = _form(subsampling, depth), CODECS[codec].encoder
+    if form in _forms(encoder):
+        return ""
+    other = [name for name, item in CODECS.items() if not missing(name) and form in _forms(item.encoder)]
+    return (
+        f"{encoder}, as the FFmpeg inside the installed PyAV has it, does not encode {codec} of {subsampling} {depth} "
+        f"({form}); choose another depth or subsampling, or from {', '.join(other) or 'nothing: no encoder does'}"
+    )
+
+
+def _form(subsampling: str, depth: str) -> str:
+    """FFmpeg's name of a kind of samples."""
+    return f"yuv{subsampling.replace(':', '')}p{'' if depth == '8-bit' else '10le'}"
+
+
+def _forms(encoder: str) -> list[str]:
+    from av import Codec
+
+    return [form.name for form in Codec(encoder, "w").video_formats or ()]
+
+
 def _has(name: str) -> bool:
     from av import codecs_available
 
@@ -132,7 +225,7 @@ def round_trip(planes: Planes, coding: Coding) -> tuple[Planes, list[int]]:
     Raises:
         OpError: The codec is not there, or refuses the clip.
     """
-    if reason := missing(coding.codec):
+    if reason := missing(coding.codec) or missing_form(coding.codec, coding.subsampling, coding.depth):
         raise OpError(f"video: {reason}")
     import av
 
@@ -145,7 +238,7 @@ def round_trip(planes: Planes, coding: Coding) -> tuple[Planes, list[int]]:
         raise OpError(f"video: {what}; change {coding}") from error
     if len(frames) != t:
         raise OpError(f"video: {coding.codec} gave back {len(frames)} of {t} frames; change {coding}")
-    decoded = Planes(*(np.stack([_read(frame, p) for frame in frames]) for p in range(3)))
+    decoded = Planes(*(np.stack([_read(frame, p, planes.y.dtype) for frame in frames]) for p in range(3)))
     return decoded, [packet.size for packet in packets]
 
 
@@ -172,14 +265,14 @@ def _encode(planes: Planes, coding: Coding) -> list[Packet[Any]]:
     # SVT-AV1 greets on stderr unless its own variable says otherwise.
     os.environ.setdefault("SVT_LOG", "1")
     t, h, w = planes.y.shape
-    form = f"yuv{coding.subsampling.replace(':', '')}p"
+    form = _form(coding.subsampling, coding.depth)
     context = _encoder(coding, min(h, w))
     context.width, context.height, context.pix_fmt = w, h, form
     packets: list[Packet[Any]] = []
     for i in range(t):
         frame = VideoFrame(w, h, form)
         for target, plane in zip(frame.planes, planes, strict=True):
-            lines = np.zeros((target.height, target.line_size), np.uint8)
+            lines = np.zeros((target.height, target.line_size // plane.itemsize), plane.dtype.newbyteorder("<"))
             lines[:, : target.width] = plane[i]
             target.update(lines.tobytes())
         frame.pts, frame.time_base = i, context.time_base
@@ -208,7 +301,7 @@ def _encoder(coding: Coding, side: int) -> VideoCodecContext:
     if coding.b_frames >= 0 and coding.codec not in ("vp9", "av1"):
         options["bf"] = str(coding.b_frames)
     if coding.profile != "auto":
-        options["profile"] = coding.profile
+        options["profile"] = codec.profiles[coding.profile].option
     context.options = options
     return context
 
@@ -242,7 +335,8 @@ def _context(name: str, mode: Literal["r", "w"]) -> VideoCodecContext:
     return cast("VideoCodecContext", context)
 
 
-def _read(frame: VideoFrame, p: int) -> Array:
+def _read(frame: VideoFrame, p: int, dtype: np.dtype[Any]) -> Array:
     plane = frame.planes[p]
-    lines: Array = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+    samples = np.frombuffer(memoryview(plane), dtype.newbyteorder("<"))
+    lines: Array = samples.reshape(plane.height, plane.line_size // dtype.itemsize)
     return lines[:, : plane.width]

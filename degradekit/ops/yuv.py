@@ -1,4 +1,4 @@
-"""Video samples: RGB clips to 8-bit Y'CbCr planes of a stated matrix, range and chroma resolution, and back.
+"""Video samples: RGB clips to 8-bit or 10-bit Y'CbCr planes of a stated matrix, range and chroma resolution, and back.
 
 Chroma samples lie in the middle of the pixels that they stand for: means on the way down, linear interpolation on the
 way up, so that colours do not move against brightness.
@@ -13,17 +13,18 @@ import numpy as np
 from degradekit.ops.colour import clip01, from_ycbcr, to_ycbcr
 from degradekit.types import Array, FloatImage
 
-__all__ = ["SUBSAMPLING", "Planes", "Signal", "from_planes", "to_planes"]
+__all__ = ["DEPTHS", "SUBSAMPLING", "Planes", "Signal", "from_planes", "to_planes"]
 
 SUBSAMPLING: dict[str, tuple[int, int]] = {"4:4:4": (1, 1), "4:2:2": (1, 2), "4:2:0": (2, 2)}
 """Rows and columns of the picture per chroma sample."""
 
-_SCALES = {"limited": (16.0, 219.0, 224.0), "full": (0.0, 255.0, 255.0)}
-"""Level of black, and how many levels luma and chroma span: ITU-R BT.601-7 section 2.5.3; JFIF 1.02."""
+DEPTHS = {"8-bit": 8, "10-bit": 10}
+
+_LIMITED = (16.0, 219.0, 224.0)
 
 
 class Planes(NamedTuple):
-    """uint8 ``[T, H, W]`` of luma, and of both colour differences at their own resolution."""
+    """uint8, of 10 bits uint16, ``[T, H, W]`` of luma, and of both colour differences at their own resolution."""
 
     y: Array
     cb: Array
@@ -36,12 +37,14 @@ class Signal(NamedTuple):
     Args:
         subsampling: ``4:4:4``, ``4:2:2`` or ``4:2:0``.
         matrix: ``bt601`` or ``bt709``.
-        range: ``limited`` (black 16, white 235) or ``full`` (0 to 255).
+        range: ``limited`` (black 16, white 235) or ``full`` (0 to 255); four times as much in 10 bits.
+        depth: ``8-bit`` or ``10-bit``.
     """
 
     subsampling: str
     matrix: str
     range: str
+    depth: str = "8-bit"
 
 
 def to_planes(x: FloatImage, signal: Signal) -> Planes:
@@ -56,14 +59,15 @@ def to_planes(x: FloatImage, signal: Signal) -> Planes:
         >>> [int(plane.item()) for plane in to_planes(red, Signal("4:4:4", "bt601", "limited"))]
         [81, 90, 240]
     """
-    black, luma, chroma = _SCALES[signal.range]
+    black, luma, chroma, middle = _scales(signal)
     x = clip01(x.copy())
     if x.shape[3] == 1:
         y, cb, cr = x[..., 0], np.zeros_like(x[..., 0]), np.zeros_like(x[..., 0])
     else:
         y, cb, cr = to_ycbcr(x, signal.matrix)
     factors = SUBSAMPLING[signal.subsampling]
-    return Planes(_levels(y, luma, black), *(_levels(_mean(c, factors), chroma, 128.0) for c in (cb, cr)))
+    bits = DEPTHS[signal.depth]
+    return Planes(_levels(y, luma, black, bits), *(_levels(_mean(c, factors), chroma, middle, bits) for c in (cb, cr)))
 
 
 def from_planes(planes: Planes, signal: Signal, channels: int = 3) -> FloatImage:
@@ -74,12 +78,12 @@ def from_planes(planes: Planes, signal: Signal, channels: int = 3) -> FloatImage
         >>> from_planes(grey, Signal("4:4:4", "bt709", "limited")).max().item()
         0.0
     """
-    black, luma, chroma = _SCALES[signal.range]
+    black, luma, chroma, middle = _scales(signal)
     y = (planes.y.astype(np.float32) - np.float32(black)) / np.float32(luma)
     if channels == 1:
         return clip01(y[..., None])
     rows, columns = SUBSAMPLING[signal.subsampling]
-    cb, cr = ((plane.astype(np.float32) - np.float32(128)) / np.float32(chroma) for plane in planes[1:])
+    cb, cr = ((plane.astype(np.float32) - np.float32(middle)) / np.float32(chroma) for plane in planes[1:])
     if rows == 2:
         cb, cr = _doubled(cb, 1), _doubled(cr, 1)
     if columns == 2:
@@ -87,10 +91,24 @@ def from_planes(planes: Planes, signal: Signal, channels: int = 3) -> FloatImage
     return clip01(from_ycbcr(y, cb, cr, signal.matrix))
 
 
-def _levels(plane: FloatImage, span: float, offset: float) -> Array:
+def _scales(signal: Signal) -> tuple[float, float, float, float]:
+    """Level of black, how many levels luma and chroma span, and the level of no colour.
+
+    Source: ITU-R BT.601-7 section 2.5.3 and BT.709-6 section 4 (10 bits: four times the levels of 8); JFIF 1.02 and
+    BT.2100 for the full range.
+    """
+    bits = DEPTHS[signal.depth]
+    middle = float(1 << bits - 1)
+    if signal.range == "full":
+        return 0.0, 2 * middle - 1, 2 * middle - 1, middle
+    black, luma, chroma = (level * middle / 128 for level in _LIMITED)
+    return black, luma, chroma, middle
+
+
+def _levels(plane: FloatImage, span: float, offset: float, bits: int) -> Array:
     levels = plane * np.float32(span)
     levels += np.float32(offset + 0.5)
-    return np.clip(levels, 0, 255, out=levels).astype(np.uint8)
+    return np.clip(levels, 0, (1 << bits) - 1, out=levels).astype(np.uint8 if bits == 8 else np.uint16)
 
 
 def _mean(c: FloatImage, factors: tuple[int, int]) -> FloatImage:

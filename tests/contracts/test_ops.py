@@ -195,6 +195,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "video": [
         {"codec": ["h264", "hevc"], "crf_range": [18, 40], "preset": "veryfast", "gop_range": {"integer": [1, 12]}},
         {"codec": ["mpeg2", "mpeg4"], "qscale_range": {"integer": [2, 31]}, "lead_range": {"integer": [0, 3]}},
+        {"codec": ["hevc", "av1"], "crf_range": 30, "depth": ["8-bit", "10-bit"], "preset": "ultrafast"},
         {"codec": ["vp9", "av1", "mpeg4"], "bitrate_range": {"log_uniform": [50, 1000]}, "range": ["limited", "full"]},
     ],
     "vignette": [{"strength_range": [0.1, 0.6], "centre_range": [-0.1, 0.1]}],

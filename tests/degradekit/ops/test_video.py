@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from degradekit.errors import OpError, RecipeError
 from degradekit.ops import video_codecs
 from degradekit.ops.video import AUTO, Video, VideoDraw
-from degradekit.ops.video_codecs import CODECS, PRESETS, Coding, missing, round_trip
+from degradekit.ops.video_codecs import CODECS, PRESETS, Coding, missing, missing_form, round_trip
 from degradekit.ops.yuv import Signal, from_planes, to_planes
 from degradekit.recipe import parse_recipe
 from degradekit.rng import Draws, sample_key
@@ -194,7 +194,15 @@ def test_draws_come_from_the_ranges() -> None:
         ({"codec": "av1", "crf_range": 0}, "crf_range is 0 to 0; av1 takes 1 to 63"),
         ({"codec": "av1", "crf_range": 20, "subsampling": ["4:2:0", "4:4:4"]}, "av1 does not encode 4:4:4"),
         ({"codec": "mpeg2", "bitrate_range": 20, "fps_range": 1}, "mpeg2 takes one of 24, 25, 30, 50, 60 frames"),
-        ({"codec": "hevc", "crf_range": 20, "profile": "main"}, "profile belongs to codec h264"),
+        ({"codec": "hevc", "crf_range": 20, "profile": "high"}, "hevc has no profile high; it has auto, main, main10"),
+        ({"codec": "av1", "crf_range": 20, "profile": ["main", "simple"]}, "av1 has no profile simple; it has auto, m"),
+        ({"codec": "hevc", "crf_range": 20, "profile": "main", "depth": "10-bit"}, "main of hevc does not hold 10-bit"),
+        ({"codec": "h264", "crf_range": 20, "profile": "high422"}, "high422 of h264 does not hold 4:2:0; it holds 4:"),
+        ({"codec": "mpeg4", "qscale_range": 2, "profile": "simple", "b_frames_range": 1}, "simple of mpeg4 has no B"),
+        (
+            {"codec": "mpeg2", "qscale_range": 2, "depth": "10-bit"},
+            "mpeg2video.* does not encode mpeg2 of 4:2:0 10-bit",
+        ),
         ({"codec": "h264", "crf_range": {"uniform": [18, 30], "over_time": "iid"}}, "crf_range: a stream has one"),
         ({"codec": "h265", "crf_range": 20}, "unknown word 'h265'"),
     ],
@@ -220,6 +228,71 @@ def test_a_codec_that_the_build_lacks_is_named_when_the_recipe_is_read(monkeypat
     with pytest.raises(OpError, match="has no libx265"):
         coded("hevc").apply(moving(1))
     missing.cache_clear()
+
+
+def test_a_depth_that_the_encoder_lacks_is_named_when_the_recipe_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = RECIPE.replace("crf_range", "depth: {8-bit: 0.5, 10-bit: 0.5}, crf_range")
+    parse_recipe(deep)
+    missing_form.cache_clear()
+    have = video_codecs._forms
+    monkeypatch.setattr(video_codecs, "_forms", lambda name: [form for form in have(name) if name + form != LACKED])
+    words = r"degrade.stream: libx265, as .* does not encode hevc of 4:2:0 10-bit \(yuv420p10le\); .* or from h264, av1"
+    with pytest.raises(RecipeError, match=words):
+        parse_recipe(deep)
+    with pytest.raises(OpError, match="does not encode hevc of 4:2:0 10-bit"):
+        coded("hevc", depth="10-bit").apply(moving(1))
+    missing_form.cache_clear()
+
+
+LACKED = "libx265yuv420p10le"
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
+def test_ten_bits_are_finer_and_the_same_again(codec: str) -> None:
+    """A slope of two 8-bit levels keeps its steps where they are finer than a level."""
+    slope = np.linspace(0.5, 0.5 + 2 / 219, 64, dtype=np.float32)
+    x = np.ascontiguousarray(np.broadcast_to(slope[None, None, :, None], (2, 64, 64, 3)))
+    eight, ten = (coded(codec, CODECS[codec].best, depth=depth) for depth in ("8-bit", "10-bit"))
+    fine = ten.apply(x)
+    assert np.abs(fine - x).max() < 0.6 * np.abs(eight.apply(x) - x).max()
+    np.testing.assert_array_equal(ten.apply(x), fine)
+    photo = moving(5)
+    assert psnr(replace(ten, amount=20).apply(photo), photo) > 31
+
+
+@pytest.mark.parametrize(
+    "signal", [Signal("4:4:4", m, r, "10-bit") for m, r in (("bt601", "full"), ("bt709", "limited"))]
+)
+def test_planes_of_ten_bits(signal: Signal) -> None:
+    x = np.array([[0, 0, 0], [1, 1, 1], [0.2, 0.7, 0.4]], np.float32).reshape(1, 1, 3, 3)
+    planes = to_planes(x, signal)
+    ends = [0, 1023] if signal.range == "full" else [64, 940]
+    assert planes.y.dtype == np.uint16 and planes.y[0, 0, :2].tolist() == ends
+    assert planes.cb[0, 0, :2].tolist() == [512, 512]
+    np.testing.assert_allclose(from_planes(planes, signal), x, atol=2 / 1023)
+
+
+PROFILES = [
+    (codec, name) for codec, item in CODECS.items() for name in item.profiles if (codec, name) != ("vp9", "profile2")
+]
+
+
+@pytest.mark.parametrize(("codec", "name"), PROFILES)
+def test_a_profile_is_what_the_stream_says(codec: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    profile = CODECS[codec].profiles[name]
+    found = []
+    open_context = video_codecs._context
+
+    def noted(name: str, mode: Any) -> Any:
+        found.append(open_context(name, mode))
+        return found[-1]
+
+    monkeypatch.setattr(video_codecs, "_context", noted)
+    coded(codec, 10, profile=name, subsampling=profile.subsampling[0], depth=profile.depths[0]).apply(moving(2))
+    said = str(found[-1].profile).lower().replace(" profile", "").replace("constrained ", "")
+    said = said.replace(" predictive", "").replace(":", "").replace(" ", "_")
+    wanted = "rext" if codec == "hevc" and "4" in name else name
+    assert said.replace("_", "") == wanted.replace("_", "")
 
 
 def test_without_pyav_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
