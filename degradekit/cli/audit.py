@@ -72,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
 
         size = write_report(found, dataset, args.html, max_mb=args.max_report_mb)
         print(f"{args.html}: {size / 1e6:.1f} MB", file=sys.stderr)
+    elif sys.stderr.isatty():
+        print("for a page with pictures: --html audit.html", file=sys.stderr)
     if found.partial:
         return 130
     counted = () if args.fail_on == "never" else SEVERITIES[: SEVERITIES.index(args.fail_on) + 1]
