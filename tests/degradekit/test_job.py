@@ -109,6 +109,8 @@ def test_ray_makes_the_same_bytes(kind: str, workers: int, photos: Path, small_r
 def start(recipe: Path, photos: Path, out: Path, *extra: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "degradekit", "build", str(recipe), "--source", str(photos), "--out", str(out)]
     command += ["--shard-size", "4", "--variants", "2", *extra]
+    # Shells start background jobs with Ctrl-C ignored, and children inherit that; they inherit no handler.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
