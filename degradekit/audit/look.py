@@ -105,7 +105,7 @@ def look_at(dataset: Dataset, number: int, rows: Sequence[int], *, quality: bool
     for row in rows:
         name = (first + row, dataset.shards[number].file, 0)
         try:
-            record = dataset.shard(number).read(row, ("gt", "lq", "plan", "columns", "meta"))
+            record = dataset.read(first + row, ("gt", "lq", "plan", "columns", "meta"))
             if isinstance(record, Record):
                 name = (record.index, record.key, record.variant)
                 if _fits(record, dataset.scale):

@@ -86,7 +86,8 @@ def scan_shard(dataset: Dataset, number: int, *, reference: Reference | None, ch
         headers = _Headers(dataset.scale)
         for block in dataset.shard(number).blocks(("meta",)):
             for record in block:
-                headers.add(record)
+                if record.index not in dataset.dropped:
+                    headers.add(record)
         counts, draws = _parameters(dataset, number, reference)
     except (ShardError, pa.ArrowException, OSError) as error:
         return ShardScan(number, row.rows, damage=(str(error),))
@@ -175,7 +176,8 @@ def _parameters(
     if reference is None or not schema:
         return {}, np.zeros(0, np.uint64)
     table = dataset.shard(number).table(None)
-    table = table.filter(pc.equal(table.column("status"), "ok"))
+    gone = pa.array(list(dataset.dropped), table.column("index").type)
+    table = table.filter(pc.and_not(pc.equal(table.column("status"), "ok"), pc.is_in(table.column("index"), gone)))
     columns = table_columns(table, schema)
     groups = group_columns(columns, schema)
     counts = {group: reference.axes[group].count(values) for group, values in groups.items() if group in reference.axes}

@@ -58,6 +58,20 @@ def test_streams_leave_dropped_pairs_out(copy: Path) -> None:
         assert gone not in {int(index) for batch in stream for index in batch["index"]}
 
 
+def test_audits_leave_dropped_pairs_out(copy: Path) -> None:
+    from degradekit.audit.look import choose, look_at
+    from degradekit.audit.scan import scan_shard
+
+    pairs = alive(open_dataset(copy))
+    gone = next(iter(pairs))
+    drop(copy, [{"key": pairs[gone].key, "variant": pairs[gone].variant, "reason": ""}])
+    dataset = open_dataset(copy)
+    scanned = [int(i) for row in dataset.shards for i in scan_shard(dataset, row.number, reference=None).index]
+    assert scanned == [index for index in pairs if index != gone]
+    looked = [pair.index for n, rows in choose(dataset, 1000).items() for pair in look_at(dataset, n, rows)]
+    assert looked == scanned
+
+
 def test_dropping_adds_up_and_can_be_undone(copy: Path) -> None:
     before = open_dataset(copy)
     keys = sorted({record.key for record in alive(before).values()})
