@@ -185,7 +185,8 @@ class Cache:
                         f"{self.uri}: {name} arrived damaged ({at} bytes, SHA-256 {digest.hexdigest()[:16]}, wanted "
                         f"{self.wanted[name].sha256[:16]}): verify the dataset there."
                     )
-                part.replace(path)
+                with _locked(self.root, "room"):  # who counts the files meanwhile sees it once
+                    part.replace(path)
         blob.close()
 
     @contextmanager

@@ -37,11 +37,13 @@ def indices(stream: PairStream) -> list[int]:
 
 
 def kept(local: Path) -> dict[str, int]:
+    """Name and size of what is in a cache at one moment: what takes room comes under the lock of its room."""
     sizes = {}
-    for path in local.rglob("*shard-*"):
-        with suppress(FileNotFoundError):  # renamed or deleted meanwhile
-            if cache.LOCKS not in path.parts:
-                sizes[path.name] = path.stat().st_size
+    with cache._locked(local, "room"):
+        for path in local.rglob("*shard-*"):
+            with suppress(FileNotFoundError):  # given up meanwhile
+                if cache.LOCKS not in path.parts:
+                    sizes[path.name] = path.stat().st_size
     return sizes
 
 
