@@ -47,6 +47,24 @@ def quantise(x: FloatImage, dtype: np.dtype[np.uint8] | np.dtype[np.uint16]) -> 
     return out
 
 
+def take(step: Step, x: Array) -> Array:
+    """One step of a run: integers stay as they are while pixels only move, and become float32 before anything else.
+
+    Args:
+        step: A determined step.
+        x: uint8, uint16 or float32 ``[T, H, W, C]``.
+
+    Raises:
+        OpError: The step failed; the message names it.
+    """
+    try:
+        if x.dtype.kind == "u" and not step.draw.moves_only:
+            x = to_float(x)
+        return step.draw.apply(x)
+    except (DegradekitError, ValueError, ArithmeticError, IndexError, MemoryError) as error:
+        raise OpError(f"step {step.at} ({step.draw.name}) failed on a clip of shape {x.shape}: {error}") from error
+
+
 def run(steps: Sequence[Step], image: Array, seconds: dict[str, float] | None = None) -> Array:
     """Run steps on a stored clip and give back a stored clip of the same depth.
 
@@ -64,12 +82,7 @@ def run(steps: Sequence[Step], image: Array, seconds: dict[str, float] | None = 
     x: Array = image
     for step in steps:
         start = time.process_time()
-        try:
-            if x.dtype.kind == "u" and not step.draw.moves_only:
-                x = to_float(x)
-            x = step.draw.apply(x)
-        except (DegradekitError, ValueError, ArithmeticError, IndexError, MemoryError) as error:
-            raise OpError(f"step {step.at} ({step.draw.name}) failed on a clip of shape {x.shape}: {error}") from error
+        x = take(step, x)
         if seconds is not None:
             stage = f"apply.{step.draw.name}"
             seconds[stage] = seconds.get(stage, 0.0) + time.process_time() - start

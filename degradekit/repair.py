@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -127,12 +127,8 @@ def _find(dataset: Dataset, entry: Mapping[str, Any]) -> list[tuple[int, Tombsto
     return [
         (index, Tombstone(index, entry["key"], v, "dropped", str(entry["reason"])))
         for v, index in found
-        if index is not None and not _already_dead(dataset, index)
+        if index is not None and not isinstance(dataset.read(index, ()), Tombstone)
     ]
-
-
-def _already_dead(dataset: Dataset, index: int) -> bool:
-    return isinstance(dataset.read(index, ()), Tombstone)
 
 
 def _rewrite(dataset: Dataset, before: Mapping[int, Tombstone], wanted: Mapping[int, Tombstone]) -> Repaired:
@@ -143,7 +139,7 @@ def _rewrite(dataset: Dataset, before: Mapping[int, Tombstone], wanted: Mapping[
     counts["ok"] += len(before) - len(wanted)
     counts.pop("dropped", None)
     files.pop(DROPPED, None)
-    text = "".join(canonical_json(_line(wanted[index])) + "\n" for index in sorted(wanted)).encode()
+    text = "".join(canonical_json(asdict(wanted[index])) + "\n" for index in sorted(wanted)).encode()
     content["dataset_id"] = built
     if wanted:
         counts["dropped"] = len(wanted)
@@ -158,7 +154,3 @@ def _rewrite(dataset: Dataset, before: Mapping[int, Tombstone], wanted: Mapping[
     if not wanted:
         store.delete(DROPPED)
     return Repaired(abs(len(wanted) - len(before)), len(wanted), counts["ok"], content["dataset_id"])
-
-
-def _line(tombstone: Tombstone) -> dict[str, Any]:
-    return {name: getattr(tombstone, name) for name in Tombstone.__slots__}

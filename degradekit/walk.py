@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from degradekit.apply import quantise, to_float
+from degradekit.apply import quantise, take
 from degradekit.describe import caption
-from degradekit.errors import DegradekitError, OpError
 from degradekit.steps import Step, unfold
 from degradekit.types import Array
 
@@ -50,10 +49,5 @@ def walk(steps: Sequence[Step], image: Array) -> Iterator[Stage]:
     """
     x: Array = image
     for step in steps:
-        try:
-            if x.dtype.kind == "u" and not step.draw.moves_only:
-                x = to_float(x)
-            x = step.draw.apply(x)
-        except (DegradekitError, ValueError, ArithmeticError, IndexError, MemoryError) as error:
-            raise OpError(f"step {step.at} ({step.draw.name}) failed on a clip of shape {x.shape}: {error}") from error
+        x = take(step, x)
         yield Stage(step, x if x.dtype.kind == "u" else quantise(x, image.dtype))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,13 +16,11 @@ from degradekit.canonical import canonical_json
 from degradekit.errors import ShardError
 from degradekit.rng import hash64
 from degradekit.shards.dataset import Dataset
-from degradekit.shards.verify import verify_shard
-from degradekit.storage import Blob
+from degradekit.shards.verify import blob_sha256, verify_shard
 from degradekit.types import Array, Record, Tombstone
 
 __all__ = ["ShardScan", "scan_shard", "table_columns"]
 
-CHUNK = 8 << 20
 SHOWN = 24
 """Pairs that are named for one kind of problem in one shard."""
 
@@ -76,7 +73,7 @@ def scan_shard(dataset: Dataset, number: int, *, reference: Reference | None, ch
     row = dataset.shards[number]
     if checksums:
         try:
-            damaged = _sha256(dataset.store.open(row.file)) != row.sha256
+            damaged = blob_sha256(dataset.store.open(row.file)) != row.sha256
         except (OSError, ShardError) as error:
             return ShardScan(number, row.rows, damage=(f"{row.file} cannot be read: {error}",))
         if damaged:
@@ -189,11 +186,3 @@ def _parameters(
         draws = (draws ^ bits) * np.uint64(0x9E3779B97F4A7C15)
         draws ^= draws >> np.uint64(29)
     return counts, draws if names else np.zeros(0, np.uint64)
-
-
-def _sha256(blob: Blob) -> str:
-    digest, size = hashlib.sha256(), blob.size()
-    for start in range(0, size, CHUNK):
-        digest.update(blob.pread(start, CHUNK))
-    blob.close()
-    return digest.hexdigest()

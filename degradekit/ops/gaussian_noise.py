@@ -3,54 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from degradekit.dist import Dist, Pick, Within, Words
-from degradekit.ops.base import Draw, Op
-from degradekit.ops.normal_noise import CORRELATIONS, add_noise, draw_mix
-from degradekit.rng import Draws
-from degradekit.types import FloatImage, Geometry, Series
+from degradekit.ops.normal_noise import NormalNoise, NormalNoiseDraw
 
 __all__ = ["GaussianNoise", "GaussianNoiseDraw"]
 
 
 @dataclass(frozen=True, slots=True)
-class GaussianNoiseDraw(Draw):
-    """Noise of one determined strength; the noise itself is regenerated from ``field``.
-
-    Args:
-        sigma: Standard deviation in [0, 1], for the clip or for each frame.
-        correlation: ``independent``, ``grey``, ``chroma`` or ``full``.
-        mix: Matrix of a mixture of the channels, see :mod:`degradekit.ops.normal_noise`; empty for the others.
-        field: Name of the normal field.
-    """
+class GaussianNoiseDraw(NormalNoiseDraw):
+    """Noise of one determined strength at every level; see ``NormalNoiseDraw``."""
 
     name: ClassVar[str] = "gaussian_noise"
-    unlisted: ClassVar[frozenset[str]] = frozenset({"field", "mix"})
-
-    sigma: Series
-    correlation: str
-    mix: tuple[float, ...]
-    field: str
-
-    def apply(self, x: FloatImage) -> FloatImage:
-        """Add the noise and clip to [0, 1].
-
-        Raises:
-            OpError: Any correlation but ``independent`` on a clip that has not three channels.
-        """
-        return add_noise(
-            x,
-            self.name,
-            sigma=self.sigma,
-            correlation=self.correlation,
-            mix=self.mix,
-            field=self.field,
-            speckle=False,
-        )
 
 
-class GaussianNoise(Op):
+class GaussianNoise(NormalNoise):
     """Adds white Gaussian noise, as the read-out noise of a sensor, and clips to [0, 1].
 
     ``independent`` draws every channel of every pixel anew. ``grey`` draws one plane and adds it to red, green and
@@ -88,14 +55,4 @@ class GaussianNoise(Op):
     """
 
     name: ClassVar[str] = "gaussian_noise"
-    draws: ClassVar[type[Draw]] = GaussianNoiseDraw
-
-    sigma_range: Annotated[Dist, Within(0, 1, hint="sigma is in [0, 1]: write 25/255")]
-    correlation: Annotated[Pick, Words(*CORRELATIONS)] = Pick(("independent",))
-
-    def draw(self, u: Draws, g: Geometry) -> GaussianNoiseDraw:
-        """Choose sigma, the correlation and, for ``full``, the covariance."""
-        correlation = self.correlation.draw(u, "correlation")
-        return GaussianNoiseDraw(
-            self.sigma_range.draw(u, "sigma", g.t), correlation, draw_mix(correlation, u), u.field("noise")
-        )
+    draws: ClassVar[type[NormalNoiseDraw]] = GaussianNoiseDraw

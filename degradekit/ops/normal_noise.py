@@ -14,19 +14,21 @@ M M^T the covariance of the colours at sigma 1.
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, TypeAlias
 
 import numpy as np
 
+from degradekit.dist import Dist, Pick, Within, Words
 from degradekit.errors import OpError
 from degradekit.fields import BLOCKS, CHUNK, FieldName, fill_normals, fma, split_field, unit
 from degradekit.jit import inline, kernel
-from degradekit.ops.base import at_frame
+from degradekit.ops.base import Draw, Op, at_frame
 from degradekit.ops.colour import LUMA
 from degradekit.rng import Draws
-from degradekit.types import Array, FloatImage, Series
+from degradekit.types import Array, FloatImage, Geometry, Series
 
-__all__ = ["CORRELATIONS", "add_noise", "draw_mix", "random_rotation"]
+__all__ = ["CORRELATIONS", "NormalNoise", "NormalNoiseDraw", "add_noise", "draw_mix", "random_rotation"]
 
 _EACH, _GREY, _MIXED = 0, 1, 2
 _KINDS = {"independent": _EACH, "grey": _GREY, "chroma": _MIXED, "full": _MIXED}
@@ -34,6 +36,57 @@ CORRELATIONS: tuple[str, ...] = tuple(_KINDS)
 
 Gain: TypeAlias = tuple[np.float32, np.float32]
 """(a, b): the noise of a sample x is multiplied by a + b x."""
+
+
+@dataclass(frozen=True, slots=True)
+class NormalNoiseDraw(Draw):
+    """Noise of one determined strength; the noise itself is regenerated from ``field``.
+
+    Args:
+        sigma: Standard deviation in [0, 1], at white where it is multiplied; for the clip or for each frame.
+        correlation: ``independent``, ``grey``, ``chroma`` or ``full``.
+        mix: Matrix of a mixture of the channels; empty for the others.
+        field: Name of the normal field.
+    """
+
+    unlisted: ClassVar[frozenset[str]] = frozenset({"field", "mix"})
+    speckle: ClassVar[bool] = False
+
+    sigma: Series
+    correlation: str
+    mix: tuple[float, ...]
+    field: str
+
+    def apply(self, x: FloatImage) -> FloatImage:
+        """Add the noise and clip to [0, 1].
+
+        Raises:
+            OpError: Any correlation but ``independent`` on a clip that has not three channels.
+        """
+        return add_noise(
+            x,
+            self.name,
+            sigma=self.sigma,
+            correlation=self.correlation,
+            mix=self.mix,
+            field=self.field,
+            speckle=self.speckle,
+        )
+
+
+class NormalNoise(Op):
+    """Ranges that ``gaussian_noise`` and ``speckle_noise`` have in common."""
+
+    draws: ClassVar[type[NormalNoiseDraw]]
+
+    sigma_range: Annotated[Dist, Within(0, 1, hint="sigma is in [0, 1]: write 25/255")]
+    correlation: Annotated[Pick, Words(*CORRELATIONS)] = Pick(("independent",))
+
+    def draw(self, u: Draws, g: Geometry) -> NormalNoiseDraw:
+        """Choose sigma, the correlation and, for ``full``, the covariance."""
+        correlation = self.correlation.draw(u, "correlation")
+        sigma = self.sigma_range.draw(u, "sigma", g.t)
+        return self.draws(sigma, correlation, draw_mix(correlation, u), u.field("noise"))
 
 
 def add_noise(

@@ -27,7 +27,7 @@ from degradekit.shards.summary import Summary
 from degradekit.storage import Blob
 from degradekit.types import Array, Record, Tombstone
 
-__all__ = ["duplicates", "verify_dataset", "verify_manifest", "verify_shard"]
+__all__ = ["blob_sha256", "duplicates", "verify_dataset", "verify_manifest", "verify_shard"]
 
 CHUNK = 8 << 20
 """Bytes of a file hashed at a time."""
@@ -120,17 +120,18 @@ def verify_shard(dataset: Dataset, number: int, *, pixels: bool = True) -> list[
     if row.offsets_sha256:
         name = shard_name(number, ".idx")
         if PurePosixPath(name).name in store.sizes(str(PurePosixPath(name).parent)):
-            offsets_ok = _sha256(store.open(name)) == row.offsets_sha256
+            offsets_ok = blob_sha256(store.open(name)) == row.offsets_sha256
             if not offsets_ok:
                 problems.append(f"{store.uri}/{name} is damaged (its SHA-256 differs): delete it or rebuild the shard.")
     if PurePosixPath(row.file).name not in store.sizes(str(PurePosixPath(row.file).parent)):
         return [*problems, f"{store.uri}/{row.file} is missing: run the build again."]
-    if _sha256(store.open(row.file)) != row.sha256:
+    if blob_sha256(store.open(row.file)) != row.sha256:
         return problems + _localise(dataset, row, offsets_ok)
     return problems + list(_content(dataset, row, pixels, offsets_ok))
 
 
-def _sha256(blob: Blob) -> str:
+def blob_sha256(blob: Blob) -> str:
+    """SHA-256 of a file wherever it lies, a part at a time; the blob is closed."""
     digest, size = hashlib.sha256(), blob.size()
     for start in range(0, size, CHUNK):
         digest.update(blob.pread(start, CHUNK))

@@ -14,6 +14,7 @@ from typing import IO, Any
 from urllib.request import urlopen
 
 from degradekit_models.errors import ModelError
+from degradekit_models.whole import written_whole
 from degradekit_models.zoo import Weights, find_weights
 
 __all__ = ["default_folder", "download", "find_model", "verify"]
@@ -95,17 +96,14 @@ def download(
         )
     if not weights.url.startswith("https://"):
         raise ModelError(f"{weights.url}: is not fetched; only https is.")
-    part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with opener(weights.url) as source, part.open("wb") as target:
-            _copy(source, target, advance)
-        verify(part, weights)
-        part.replace(path)
+        with written_whole(path) as part:
+            with opener(weights.url) as source, part.open("wb") as target:
+                _copy(source, target, advance)
+            verify(part, weights)
     except OSError as error:
         raise ModelError(f"{weights.url} -> {path}: {error}.") from None
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 

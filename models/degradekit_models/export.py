@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from degradekit_models.errors import ModelError
 from degradekit_models.restore.traits import FACE_NETWORKS, traits_of
+from degradekit_models.whole import written_whole
 
 __all__ = ["Format", "export"]
 
@@ -55,19 +56,16 @@ def export(net: nn.Module, path: str | Path, *, size: tuple[int, int] = (64, 64)
     if path.suffix not in SUFFIXES:
         raise ModelError(f"{path}: {path.suffix or 'no suffix'} is no format; use {', '.join(SUFFIXES)}.")
     net, example, free = _example(net.eval(), size, frames)
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # tracing remarks on every shape check of the networks
-            run = _WRITERS[SUFFIXES[path.suffix]](net, example, part, free)
-            difference = max(_difference(net, run, x) for x in _probes(example, free, traits_multiple(net)))
-        if not difference <= TOLERANCE:
-            raise ModelError(f"{path}: its numbers differ from the network's by {difference:.1e}; it was not kept.")
-        part.replace(path)
+        with written_whole(path) as part:
+            with torch.no_grad(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # tracing remarks on every shape check of the networks
+                run = _WRITERS[SUFFIXES[path.suffix]](net, example, part, free)
+                difference = max(_difference(net, run, x) for x in _probes(example, free, traits_multiple(net)))
+            if not difference <= TOLERANCE:
+                raise ModelError(f"{path}: its numbers differ from the network's by {difference:.1e}; it was not kept.")
     except OSError as error:
         raise ModelError(f"{path}: {error}.") from None
-    finally:
-        part.unlink(missing_ok=True)
     return difference
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from degradekit_models.checkpoints import read_checkpoint
 from degradekit_models.errors import CheckpointError, ModelError
+from degradekit_models.whole import written_whole
 
 __all__ = ["interpolate", "save_weights"]
 
@@ -61,19 +62,16 @@ def save_weights(tensors: dict[str, Tensor], path: str | Path) -> None:
         ModelError: the file cannot be written.
     """
     path = Path(path)
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import save_file
+        with written_whole(path) as part:
+            if path.suffix == ".safetensors":
+                from safetensors.torch import save_file
 
-            save_file({name: value.contiguous() for name, value in tensors.items()}, part)
-        else:
-            torch.save({"params": tensors}, part)
-        part.replace(path)
+                save_file({name: value.contiguous() for name, value in tensors.items()}, part)
+            else:
+                torch.save({"params": tensors}, part)
     except (OSError, RuntimeError) as error:  # torch reports a missing folder as RuntimeError
         raise ModelError(f"{path}: cannot be written ({error}).") from None
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _mix(a: Tensor, b: Tensor, alpha: float) -> Tensor:

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from degradekit_models.errors import ModelError
+from degradekit_models.whole import written_whole
 
 __all__ = ["SUFFIXES", "Picture", "read_picture", "suffix_for", "write_picture"]
 
@@ -118,12 +119,10 @@ def write_picture(path: str | Path, picture: Picture, *, quality: int = 95) -> N
     if picture.bits == 16 and suffix not in _DEEP:
         picture = replace(picture, bits=8)
     data = _encode_16(picture, suffix) if picture.bits == 16 else _encode_8(picture, suffix, quality)
-    part = path.with_name(f".{path.name}.part")
     try:
-        part.write_bytes(data)
-        part.replace(path)
+        with written_whole(path) as part:
+            part.write_bytes(data)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise ModelError(f"{path}: {error.strerror or error}; choose a place that can be written.") from None
 
 

@@ -19,6 +19,7 @@ from torch import Tensor
 from degradekit_models.errors import ModelError
 from degradekit_models.restore.clips import TemporalWindow, restore_frames
 from degradekit_models.restore.upscale import Restorer, resize
+from degradekit_models.whole import written_whole
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -109,19 +110,15 @@ def restore_video(
         ModelError: PyAV is not installed, the source is no video or is damaged, or the output cannot be written.
     """
     av = _pyav()
-    part = out.with_name(f".{out.stem}.part{out.suffix}")
     try:
-        with ExitStack() as stack:
+        with written_whole(out) as part, ExitStack() as stack:
             reading = stack.enter_context(av.open(str(source)))
             if not reading.streams.video:
                 raise ModelError(f"{source}: has no video stream.")
             writing = stack.enter_context(av.open(str(part), "w"))
             count = _Transfer(restorer, reading, writing, encoding or Encoding(), window).run(advance)
-        part.replace(out)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise ModelError(f"{source} -> {out}: {getattr(error, 'strerror', None) or error}.") from error
-    finally:
-        part.unlink(missing_ok=True)
     if not count:
         out.unlink()
         raise ModelError(f"{source}: has no frames that can be decoded.")

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from degradekit_models.errors import ModelError
+from degradekit_models.whole import written_whole
 
 __all__ = ["LAST", "load_state", "save_state"]
 
@@ -24,14 +25,12 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
     Raises:
         ModelError: It cannot be written.
     """
-    part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
+        with written_whole(path) as part, part.open("wb") as file:
             torch.save({"version": VERSION, **state}, file)
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
     except (OSError, RuntimeError) as error:
         raise ModelError(f"the checkpoint {path} cannot be written: {error}") from error
 

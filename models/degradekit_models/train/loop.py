@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import time
@@ -14,6 +15,7 @@ from lightning.fabric import Fabric
 
 from degradekit_models.data import Batch, TrainingData, validation_pairs
 from degradekit_models.errors import ModelError
+from degradekit_models.restore.upscale import Restorer
 from degradekit_models.train.checkpoint import LAST, load_state, save_state
 from degradekit_models.train.config import Config
 from degradekit_models.train.progress import Reporter
@@ -153,26 +155,22 @@ def _digest(config: Config) -> str:
 
 def _validate(config: Config, run: Run, scheme: Scheme, scale: int, step: int) -> dict[str, Score]:
     """Scores of the averaged weights where there are some, else of the present ones."""
-    net, options = scheme.bare_generator, config.validation
-    now = {name: value.clone() for name, value in net.state_dict().items()}
+    options = config.validation
+    net = copy.deepcopy(scheme.bare_generator)
     if scheme.average is not None:
         net.load_state_dict(scheme.average.state_dict())
-    net.eval()
-    try:
-        return {
-            place: validate(
-                net,
-                validation_pairs(place, options.pairs),
-                crop=scale if options.crop_border is None else options.crop_border,
-                luma=options.luma,
-                pictures=run.out / "pictures" / f"{step:08d}" / Path(place).name,
-                count=options.pictures,
-            )
-            for place in run.validation
-        }
-    finally:
-        net.load_state_dict(now)
-        net.train()
+    restorer = Restorer(net, device=str(scheme.fabric.device))
+    return {
+        place: validate(
+            restorer,
+            validation_pairs(place, options.pairs),
+            crop=scale if options.crop_border is None else options.crop_border,
+            luma=options.luma,
+            pictures=run.out / "pictures" / f"{step:08d}" / Path(place).name,
+            count=options.pictures,
+        )
+        for place in run.validation
+    }
 
 
 def _save(

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from degradekit_models.data import ValidationPair
 from degradekit_models.metrics import psnr, ssim
+from degradekit_models.restore.upscale import Restorer
 
 __all__ = ["Score", "restore_pair", "validate"]
 
@@ -26,7 +26,7 @@ class Score(NamedTuple):
 
 
 def validate(
-    net: nn.Module,
+    restorer: Restorer,
     pairs: Iterable[ValidationPair],
     *,
     crop: int,
@@ -37,7 +37,7 @@ def validate(
     """Restore pairs and compare them with their GTs.
 
     Args:
-        net: In evaluation mode; its device is used.
+        restorer: Of the network.
         pairs: Whole pairs.
         crop: Pixels cut off all four borders.
         luma: Compare the luma alone.
@@ -46,7 +46,7 @@ def validate(
     """
     values: list[tuple[float, float]] = []
     for number, pair in enumerate(pairs):
-        out, gt = restore_pair(net, pair), pair.gt
+        out, gt = restore_pair(restorer, pair), pair.gt
         if len(out) != len(gt):  # a network that restores the middle of a window
             gt = gt[len(gt) // 2 : len(gt) // 2 + 1]
         values += [(psnr(o, g, crop=crop, y=luma), ssim(o, g, crop=crop, y=luma)) for o, g in zip(out, gt, strict=True)]
@@ -57,15 +57,12 @@ def validate(
     return Score(float(mean[0]), float(mean[1]), len(found))
 
 
-@torch.no_grad()
-def restore_pair(net: nn.Module, pair: ValidationPair) -> Any:
-    """The network's output for one LQ, uint8 ``[T,H,W,3]``."""
-    device = next(net.parameters()).device
-    lq = torch.from_numpy(np.ascontiguousarray(_levels(pair.lq))).to(device).movedim(-1, -3).float() / 255
-    clip = len(lq) > 1
-    out: Tensor = net(lq[None] if clip else lq)
-    out = out[0] if clip and out.ndim == 5 else out
-    return (out.clamp(0, 1) * 255).round().byte().movedim(-3, -1).cpu().numpy()
+def restore_pair(restorer: Restorer, pair: ValidationPair) -> Any:
+    """The network's output for one LQ, uint8 ``[T,H,W,3]``; one frame of a network that restores the middle one."""
+    frames = torch.from_numpy(np.ascontiguousarray(_levels(pair.lq))).movedim(-1, -3).float() / 255
+    out = restorer.tensor(frames if restorer.traits.kind == "image" else frames[None])
+    out = out[0] if out.ndim == 5 else out
+    return (out.clamp(0, 1) * 255).round().byte().movedim(-3, -1).numpy()
 
 
 def _levels(clip: Any) -> Any:

@@ -11,17 +11,23 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from lightning.fabric import Fabric
 
+from degradekit_models import build
+from degradekit_models.checkpoints import load_checkpoint
 from degradekit_models.cli import main
+from degradekit_models.data import ValidationPair
 from degradekit_models.errors import ModelError
+from degradekit_models.restore.upscale import Restorer
 from degradekit_models.train.config import Config, parse_config
 from degradekit_models.train.loop import Run, train
 from degradekit_models.train.progress import Reporter
 from degradekit_models.train.scheme import Pairs, Scheme
 from degradekit_models.train.sharpen import sharpen
+from degradekit_models.train.validate import restore_pair
 from tests.models.train.conftest import TINY, TINY_GAN
 
 
@@ -181,7 +187,15 @@ def test_validation_keeps_the_best_and_writes_pictures(shards: Path, tmp_path: P
     assert [line["step"] for line in scores] == [2, 5]
     assert all(5 < line["psnr"] < 60 for line in scores)
     assert (tmp_path / "best.pth").exists()
+    averaged = load_checkpoint(tmp_path / "generator.pth").state_dict()
+    assert all(torch.equal(value, averaged[name]) for name, value in weights(tmp_path)["params_ema"].items())
     assert len(list((tmp_path / "pictures").rglob("*.png"))) == 2
+
+
+def test_validation_pads_to_what_the_network_takes() -> None:
+    net = build("rrdbnet_x2_23b", num_feat=4, num_block=1, num_grow_ch=4)
+    pair = ValidationPair("odd", np.zeros((1, 7, 9, 3), np.uint8), np.zeros((1, 14, 18, 3), np.uint8))
+    assert restore_pair(Restorer(net, device="cpu"), pair).shape == (1, 14, 18, 3)
 
 
 def test_command_line(shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
