@@ -17,11 +17,14 @@ CONFIGS = sorted((Path(__file__).parents[3] / "models" / "configs").glob("*.yaml
 PUBLISHED = {
     # iterations, batch of a step, base rate, rate after 60 % of the steps
     "srresnet_x4": (1_000_000, 16, 2e-4, 1.3099e-4),
+    "srresnet_x2": (1_000_000, 16, 2e-4, 1.3099e-4),
+    "srresnet_x3": (1_000_000, 16, 2e-4, 1.3099e-4),
     "srgan_x4": (400_000, 16, 1e-4, 1.25e-5),
     "esrgan_psnr_x4": (1_000_000, 16, 2e-4, 1.3099e-4),
     "esrgan_x4": (400_000, 16, 1e-4, 1.25e-5),
     "real_esrnet_x4": (1_000_000, 48, 2e-4, 2e-4),
     "real_esrgan_x4": (400_000, 48, 1e-4, 1e-4),
+    "real_esrgan_x4_finetune": (400_000, 12, 1e-4, 1e-4),
     "real_esrnet_x2": (1_000_000, 48, 2e-4, 2e-4),
     "real_esrgan_x2": (400_000, 48, 1e-4, 1e-4),
     "edvr_m_wotsa_x4": (600_000, 32, 4e-4, 2.6181e-4),
@@ -30,8 +33,11 @@ PUBLISHED = {
     "edvr_l_x4": (600_000, 32, 4e-4, 1.3096e-4),
     "basicvsr_x4": (300_000, 8, 2e-4, 6.9167e-5),
     "basicvsr_vimeo90k_x4": (300_000, 8, 2e-4, 6.9167e-5),
+    "basicvsr_gan_x4": (400_000, 4, 1e-4, 1.25e-5),
     "iconvsr_x4": (300_000, 8, 2e-4, 6.9167e-5),
+    "iconvsr_vimeo90k_x4": (300_000, 8, 2e-4, 6.9167e-5),
     "basicvsrpp_x4": (600_000, 8, 1e-4, 3.4617e-5),
+    "basicvsrpp_vimeo90k_x4": (300_000, 8, 1e-4, 3.4617e-5),
 }
 
 
