@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     scheme = train(config, job, fabric, reporter)
     if first and args.dry_run:
-        count = sum(p.numel() for p in scheme.bare_generator.parameters())
+        count = sum(p.numel() for p in scheme.generator.bare.parameters())
         print(f"{config.generator.arch}: {count:,} parameters; one step made, nothing written")
     elif first:
         print(f"{out / 'generator.pth'}")

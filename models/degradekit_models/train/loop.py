@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import time
@@ -13,14 +12,14 @@ from pathlib import Path
 import torch
 from lightning.fabric import Fabric
 
-from degradekit_models.data import Batch, TrainingData, validation_pairs
+from degradekit_models.data import Batch, TrainingData
 from degradekit_models.errors import ModelError
-from degradekit_models.restore.upscale import Restorer
 from degradekit_models.train.checkpoint import LAST, load_state, save_state
 from degradekit_models.train.config import Config
 from degradekit_models.train.progress import Reporter
 from degradekit_models.train.scheme import Pairs, Scheme
-from degradekit_models.train.validate import Score, validate
+from degradekit_models.train.schemes import make_scheme
+from degradekit_models.train.validate import Score
 
 __all__ = ["Run", "train"]
 
@@ -37,7 +36,7 @@ class Run:
         validation: Datasets to validate on; the first decides what is best.
         resume: Go on from ``last.ckpt`` where there is one.
         workers: Processes that read and decode.
-        allow_random_init: See `Scheme`.
+        allow_random_init: See `make_scheme`.
         overfit_one_batch: Train on the first batch again and again.
         stop_after: Steps of this call at most; the run can be resumed.
         keep: Write checkpoints and weights.
@@ -76,7 +75,7 @@ def train(config: Config, run: Run, fabric: Fabric, reporter: Reporter) -> Schem
     if run.keep and last.exists() and not run.resume:
         raise ModelError(f"{run.out} holds a run already: go on with --resume auto, or choose another --out.")
     data = _data(config, run, fabric)
-    scheme = Scheme(config, fabric, allow_random_init=run.allow_random_init)
+    scheme = make_scheme(config, fabric, allow_random_init=run.allow_random_init)
     begin, best = 0, float("-inf")
     if run.keep and last.exists():
         state = load_state(last)
@@ -101,12 +100,12 @@ def train(config: Config, run: Run, fabric: Fabric, reporter: Reporter) -> Schem
             raise ModelError(
                 f"step {step}: {error}; its pairs begin with {keys}; the last checkpoint is in {run.out}."
             ) from error
-        rate = scheme.generator_optimizer.param_groups[0]["lr"]
-        reporter.step(step, losses, rate=rate, seconds=time.perf_counter() - asked, waited=waited)
+        reporter.step(step, losses, rate=scheme.rate, seconds=time.perf_counter() - asked, waited=waited)
         done = step + 1
         scores: dict[str, Score] = {}
-        if run.validation and (done % config.validation.every == 0 or done == config.iterations):
-            scores = _validate(config, run, scheme, data.scale, done)
+        if done % config.validation.every == 0 or done == config.iterations:
+            pictures = run.out / "pictures" / f"{done:08d}" if run.keep else None
+            scores = scheme.validate(run.validation, pictures, scale=data.scale)
             reporter.scores(done, scores)
         first = next(iter(scores.values()), None)
         better = first is not None and first.psnr > best
@@ -153,26 +152,6 @@ def _digest(config: Config) -> str:
     return hashlib.sha256(config.model_dump_json().encode()).hexdigest()
 
 
-def _validate(config: Config, run: Run, scheme: Scheme, scale: int, step: int) -> dict[str, Score]:
-    """Scores of the averaged weights where there are some, else of the present ones."""
-    options = config.validation
-    net = copy.deepcopy(scheme.bare_generator)
-    if scheme.average is not None:
-        net.load_state_dict(scheme.average.state_dict())
-    restorer = Restorer(net, device=str(scheme.fabric.device))
-    return {
-        place: validate(
-            restorer,
-            validation_pairs(place, options.pairs),
-            crop=scale if options.crop_border is None else options.crop_border,
-            luma=options.luma,
-            pictures=run.out / "pictures" / f"{step:08d}" / Path(place).name,
-            count=options.pictures,
-        )
-        for place in run.validation
-    }
-
-
 def _save(
     config: Config,
     run: Run,
@@ -186,7 +165,7 @@ def _save(
 ) -> None:
     """Write the run's state, and the generator's weights as restoration tools read them."""
     if fabric.global_rank == 0:
-        weights = {"params": scheme.bare_generator.state_dict()}
+        weights = {"params": scheme.generator.bare.state_dict()}
         if scheme.average is not None:
             weights["params_ema"] = scheme.average.state_dict()
         save_state(run.out / "generator.pth", weights)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
 import torch
+from torch import nn
 
 from degradekit_models.data import ValidationPair
 from degradekit_models.metrics import psnr, ssim
 from degradekit_models.restore.upscale import Restorer
 
-__all__ = ["Score", "restore_pair", "validate"]
+__all__ = ["Restore", "Score", "restorer", "validate"]
+
+Restore: TypeAlias = Callable[[Any], Any]
+"""LQ frames, uint8 or uint16 ``[T,h,w,3]`` -> restored frames, uint8 ``[T,H,W,3]``; one of a window's middle frame."""
 
 
 class Score(NamedTuple):
@@ -26,7 +30,7 @@ class Score(NamedTuple):
 
 
 def validate(
-    restorer: Restorer,
+    restore: Restore,
     pairs: Iterable[ValidationPair],
     *,
     crop: int,
@@ -37,7 +41,7 @@ def validate(
     """Restore pairs and compare them with their GTs.
 
     Args:
-        restorer: Of the network.
+        restore: What the network does with an LQ.
         pairs: Whole pairs.
         crop: Pixels cut off all four borders.
         luma: Compare the luma alone.
@@ -46,7 +50,7 @@ def validate(
     """
     values: list[tuple[float, float]] = []
     for number, pair in enumerate(pairs):
-        out, gt = restore_pair(restorer, pair), pair.gt
+        out, gt = restore(pair.lq), pair.gt
         if len(out) != len(gt):  # a network that restores the middle of a window
             gt = gt[len(gt) // 2 : len(gt) // 2 + 1]
         values += [(psnr(o, g, crop=crop, y=luma), ssim(o, g, crop=crop, y=luma)) for o, g in zip(out, gt, strict=True)]
@@ -57,12 +61,21 @@ def validate(
     return Score(float(mean[0]), float(mean[1]), len(found))
 
 
-def restore_pair(restorer: Restorer, pair: ValidationPair) -> Any:
-    """The network's output for one LQ, uint8 ``[T,H,W,3]``; one frame of a network that restores the middle one."""
-    frames = torch.from_numpy(np.ascontiguousarray(_levels(pair.lq))).movedim(-1, -3).float() / 255
-    out = restorer.tensor(frames if restorer.traits.kind == "image" else frames[None])
-    out = out[0] if out.ndim == 5 else out
-    return (out.clamp(0, 1) * 255).round().byte().movedim(-3, -1).numpy()
+def restorer(net: nn.Module, device: str) -> Restore:
+    """How a network for images, windows or clips restores.
+
+    Raises:
+        ModelError: The network restores nothing.
+    """
+    runner = Restorer(net, device=device)
+
+    def restore(clip: Any) -> Any:
+        frames = torch.from_numpy(np.ascontiguousarray(_levels(clip))).movedim(-1, -3).float() / 255
+        out = runner.tensor(frames if runner.traits.kind == "image" else frames[None])
+        out = out[0] if out.ndim == 5 else out
+        return (out.clamp(0, 1) * 255).round().byte().movedim(-3, -1).numpy()
+
+    return restore
 
 
 def _levels(clip: Any) -> Any:

@@ -82,6 +82,7 @@ def test_losses_are_those_of_the_papers() -> None:
             "schedule: give periods or milestones, not both",
         ),
         (TINY.replace("crop: 32", "crop: 32, mirror: true"), "data.mirror appends a clip backwards: give data.clip"),
+        (TINY + "scheme: restauration", "scheme: 'restauration' is unknown; did you mean 'restoration'?"),
         ("a: [", "this is no YAML"),
         ("- 1", "a config maps names to values, this is list"),
     ],

@@ -19,15 +19,14 @@ from lightning.fabric import Fabric
 from degradekit_models import build
 from degradekit_models.checkpoints import load_checkpoint
 from degradekit_models.cli import main
-from degradekit_models.data import ValidationPair
 from degradekit_models.errors import ModelError
-from degradekit_models.restore.upscale import Restorer
 from degradekit_models.train.config import Config, parse_config
 from degradekit_models.train.loop import Run, train
 from degradekit_models.train.progress import Reporter
 from degradekit_models.train.scheme import Pairs, Scheme
+from degradekit_models.train.schemes import make_scheme
 from degradekit_models.train.sharpen import sharpen
-from degradekit_models.train.validate import restore_pair
+from degradekit_models.train.validate import restorer
 from tests.models.train.conftest import TINY, TINY_GAN
 
 
@@ -113,7 +112,7 @@ def test_rate_follows_the_schedule_and_the_factors(shards: Path, tmp_path: Path)
     rates = [line["rate"] for line in curve(tmp_path)]
     assert rates == sorted(rates, reverse=True)
     assert max(rates) == 1e-3 or max(rates) == 5e-4
-    groups = scheme.generator_optimizer.param_groups
+    groups = scheme.generator.optimizer.param_groups
     assert {group["base_lr"] for group in groups} == {1e-3, 5e-4}
 
 
@@ -121,9 +120,9 @@ def test_frozen_parameters_stand_still(shards: Path, tmp_path: Path) -> None:
     def moved(freeze: str, steps: int) -> dict[str, bool]:
         out = tmp_path / str(len(list(tmp_path.iterdir())))
         torch.manual_seed(0)
-        start = Scheme(parse_config(TINY), Fabric(accelerator="cpu", devices=1)).bare_generator.state_dict()
+        start = make_scheme(parse_config(TINY), Fabric(accelerator="cpu", devices=1)).generator.bare.state_dict()
         start = {name: value.clone() for name, value in start.items()}
-        end = go(TINY + freeze, shards, out, stop_after=steps).bare_generator.state_dict()
+        end = go(TINY + freeze, shards, out, stop_after=steps).generator.bare.state_dict()
         return {name: not torch.equal(start[name], value) for name, value in end.items()}
 
     at_first = moved("freeze: [{names: [body], until: 3}]", 2)
@@ -134,26 +133,26 @@ def test_frozen_parameters_stand_still(shards: Path, tmp_path: Path) -> None:
 
 
 def test_discriminator_and_generator_do_not_train_each_other(shards: Path) -> None:
-    scheme = Scheme(parse_config(TINY_GAN), Fabric(accelerator="cpu", devices=1))
-    assert scheme.discriminator is not None
+    scheme = make_scheme(parse_config(TINY_GAN), Fabric(accelerator="cpu", devices=1))
     pairs = Pairs(torch.rand(2, 3, 8, 8), torch.rand(2, 3, 32, 32))
-    first = {name: value.clone() for name, value in scheme.discriminator.named_parameters()}
+    adversary = scheme.trained["discriminator"].bare
+    first = {name: value.clone() for name, value in adversary.named_parameters()}
     losses = scheme.step([pairs], 0)
     assert losses.keys() == {"pixel", "gan", "d_real", "d_fake"}
-    assert any(not torch.equal(first[name], value) for name, value in scheme.discriminator.named_parameters())
+    assert any(not torch.equal(first[name], value) for name, value in adversary.named_parameters())
     frozen = parse_config(TINY_GAN.replace("{weight: 0.1}", "{weight: 0.1, start: 5}"))
-    scheme = Scheme(frozen, Fabric(accelerator="cpu", devices=1))
-    before = {name: value.clone() for name, value in scheme.bare_generator.state_dict().items()}
+    scheme = make_scheme(frozen, Fabric(accelerator="cpu", devices=1))
+    before = {name: value.clone() for name, value in scheme.generator.bare.state_dict().items()}
     assert scheme.step([pairs], 0).keys() == {"d_real", "d_fake"}
-    assert all(torch.equal(before[name], value) for name, value in scheme.bare_generator.state_dict().items())
+    assert all(torch.equal(before[name], value) for name, value in scheme.generator.bare.state_dict().items())
 
 
 def test_a_loss_that_is_not_finite_stops_before_a_weight_moves(shards: Path, tmp_path: Path) -> None:
-    scheme = Scheme(parse_config(TINY), Fabric(accelerator="cpu", devices=1))
-    before = {name: value.clone() for name, value in scheme.bare_generator.state_dict().items()}
+    scheme = make_scheme(parse_config(TINY), Fabric(accelerator="cpu", devices=1))
+    before = {name: value.clone() for name, value in scheme.generator.bare.state_dict().items()}
     with pytest.raises(ModelError, match="the loss 'pixel' is nan"):
         scheme.step([Pairs(torch.full((1, 3, 8, 8), torch.nan), torch.zeros(1, 3, 32, 32))], 0)
-    assert all(torch.equal(before[name], value) for name, value in scheme.bare_generator.state_dict().items())
+    assert all(torch.equal(before[name], value) for name, value in scheme.generator.bare.state_dict().items())
 
 
 def test_clips_train_on_the_middle_frame_or_on_all() -> None:
@@ -162,7 +161,7 @@ def test_clips_train_on_the_middle_frame_or_on_all() -> None:
         "{arch: edvr_m_wotsa_x4_sr_reds, arguments: {num_feat: 8, num_frame: 3, deformable_groups: 2, "
         "num_extract_block: 1, num_reconstruct_block: 1}}",
     )
-    scheme = Scheme(parse_config(text), Fabric(accelerator="cpu", devices=1))
+    scheme = make_scheme(parse_config(text), Fabric(accelerator="cpu", devices=1))
     clip = Pairs(torch.rand(1, 3, 3, 16, 16), torch.rand(1, 3, 3, 64, 64))
     middle = scheme.generator(clip.lq)
     expected = (middle - clip.gt[:, 1]).abs().mean().item()
@@ -194,8 +193,7 @@ def test_validation_keeps_the_best_and_writes_pictures(shards: Path, tmp_path: P
 
 def test_validation_pads_to_what_the_network_takes() -> None:
     net = build("rrdbnet_x2_23b", num_feat=4, num_block=1, num_grow_ch=4)
-    pair = ValidationPair("odd", np.zeros((1, 7, 9, 3), np.uint8), np.zeros((1, 14, 18, 3), np.uint8))
-    assert restore_pair(Restorer(net, device="cpu"), pair).shape == (1, 14, 18, 3)
+    assert restorer(net, "cpu")(np.zeros((1, 7, 9, 3), np.uint8)).shape == (1, 14, 18, 3)
 
 
 def test_command_line(shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,131 @@
+"""Restoration from pairs: pixel, feature and adversarial terms, as SRGAN to BasicVSR++ are trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from lightning.fabric import Fabric
+from torch import Tensor
+
+from degradekit_models.losses.adversarial import (
+    adversarial,
+    plain_discriminator,
+    relativistic_discriminator,
+    relativistic_generator,
+)
+from degradekit_models.losses.pixel import charbonnier, l1, mse
+from degradekit_models.train.config import RestorationConfig
+from degradekit_models.train.networks import Trained, make_network, perceptual_loss
+from degradekit_models.train.scheme import Pairs, Scheme
+from degradekit_models.train.sharpen import sharpen
+
+__all__ = ["Restoration"]
+
+PIXEL: Mapping[str, Callable[..., Tensor]] = {"l1": l1, "mse": mse, "charbonnier": charbonnier}
+
+
+class Restoration(Scheme):
+    """A generator, for GAN training a discriminator, and how a step moves them.
+
+    Args:
+        config: The run.
+        fabric: Device, precision and processes.
+        allow_random_init: Begin without the trained parts that the config leaves open, instead of refusing.
+
+    Raises:
+        ModelError: A network or a weight file is wrong or missing.
+    """
+
+    config: RestorationConfig
+
+    def __init__(self, config: RestorationConfig, fabric: Fabric, *, allow_random_init: bool = False) -> None:
+        with fabric.init_module():
+            generator = make_network(config.generator, allow_random_init=allow_random_init)
+        trained = {"generator": Trained(fabric, generator, config.optimizer)}
+        if config.discriminator is not None:
+            with fabric.init_module():
+                net = make_network(config.discriminator)
+            trained["discriminator"] = Trained(fabric, net, config.discriminator_optimizer or config.optimizer)
+        self.discriminator = trained.get("discriminator")
+        self.perceptual = None
+        if config.perceptual is not None:
+            self.perceptual = perceptual_loss(config.perceptual, fabric, allow_random_init=allow_random_init)
+        super().__init__(config, fabric, trained)
+
+    def _move(self, batches: Sequence[Pairs], number: int, totals: dict[str, float]) -> None:
+        self._freeze(number)
+        term = self.config.adversarial
+        trains_generator = term is None or number >= term.start
+        fakes: list[Tensor] = []
+        if self.discriminator is not None:
+            self.discriminator.bare.requires_grad_(False)
+        self.generator.optimizer.zero_grad()
+        for i, pairs in enumerate(batches):
+            with self.generator.gathering(last=i == len(batches) - 1):
+                fake = self.generator(pairs.lq)
+                fakes.append(fake.detach())
+                if trains_generator:
+                    self._backward(self._generator_losses(fake, pairs), len(batches), totals)
+        if trains_generator:
+            self.generator.move(clip=self.config.clip_gradients)
+        if self.discriminator is not None:
+            self._discriminator_step(self.discriminator, batches, fakes, totals)
+
+    def _generator_losses(self, fake: Tensor, pairs: Pairs) -> dict[str, Tensor]:
+        config, flags = self.config, self.config.sharpen
+        gt = target_of(fake, pairs.gt)
+        sharp = sharpen(_frames(gt)).view_as(gt) if flags.pixel or flags.perceptual or flags.adversarial else gt
+        losses: dict[str, Tensor] = {}
+        if config.pixel is not None:
+            distance = PIXEL[config.pixel.kind]
+            target = sharp if flags.pixel else gt
+            losses["pixel"] = config.pixel.weight * distance(fake, target, reduction=config.pixel.reduction)
+        if self.perceptual is not None:
+            found = self.perceptual(_frames(fake), _frames(sharp if flags.perceptual else gt))
+            losses |= {name: value for name, value in found._asdict().items() if value is not None}
+        if config.adversarial is not None and self.discriminator is not None:
+            scores, term = self.discriminator(_frames(fake)), config.adversarial
+            if term.relativistic:
+                real = self.discriminator(_frames(sharp if flags.adversarial else gt))
+                losses["gan"] = term.weight * relativistic_generator(real, scores, kind=term.kind)
+            else:
+                losses["gan"] = term.weight * adversarial(scores, want_real=True, kind=term.kind)
+        return losses
+
+    def _discriminator_step(
+        self, net: Trained, batches: Sequence[Pairs], fakes: Sequence[Tensor], totals: dict[str, float]
+    ) -> None:
+        term = self.config.adversarial
+        assert term is not None
+        net.bare.requires_grad_(True)
+        net.optimizer.zero_grad()
+        for i, (pairs, fake) in enumerate(zip(batches, fakes, strict=True)):
+            gt = target_of(fake, pairs.gt)
+            real = sharpen(_frames(gt)) if self.config.sharpen.adversarial else _frames(gt)
+            with net.gathering(last=i == len(batches) - 1):
+                on_real, on_fake = net(real), net(_frames(fake))
+                loss = relativistic_discriminator if term.relativistic else plain_discriminator
+                halves = loss(on_real, on_fake, kind=term.kind)
+                self._backward({"d_real": halves.real, "d_fake": halves.fake}, len(batches), totals)
+        net.move()
+
+    def _freeze(self, number: int) -> None:
+        if not self.config.freeze:
+            return
+        for name, parameter in self.generator.bare.named_parameters():
+            parameter.requires_grad_(
+                all(
+                    number >= rule.until or any(text in name for text in rule.names) == rule.others
+                    for rule in self.config.freeze
+                )
+            )
+
+
+def target_of(out: Tensor, gt: Tensor) -> Tensor:
+    """The GT, or of a clip its middle frame where the network restores one frame of a window."""
+    return gt[:, gt.shape[1] // 2] if gt.ndim == 5 and out.ndim == 4 else gt
+
+
+def _frames(images: Tensor) -> Tensor:
+    """Frames of clips as images of one batch."""
+    return images.flatten(0, 1) if images.ndim == 5 else images

@@ -1,0 +1,33 @@
+"""From a config to the scheme that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lightning.fabric import Fabric
+
+from degradekit_models.train.config import Config, RestorationConfig
+from degradekit_models.train.restoration import Restoration
+from degradekit_models.train.scheme import Scheme
+
+__all__ = ["make_scheme"]
+
+SCHEMES: Mapping[type[Config], Any] = {
+    RestorationConfig: Restoration,
+}
+
+
+def make_scheme(config: Config, fabric: Fabric, *, allow_random_init: bool = False) -> Scheme:
+    """The networks of a run, ready for the first step.
+
+    Args:
+        config: The run.
+        fabric: Device, precision and processes.
+        allow_random_init: Begin without the trained parts that the config leaves open, instead of refusing.
+
+    Raises:
+        ModelError: A network or a weight file is wrong or missing.
+    """
+    scheme: Scheme = SCHEMES[type(config)](config, fabric, allow_random_init=allow_random_init)
+    return scheme
