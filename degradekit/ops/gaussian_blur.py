@@ -64,7 +64,6 @@ class GaussianBlur(EllipticBlur):
 
     Example:
         >>> import numpy as np
-        >>> import numpy as np
         >>> from degradekit.rng import Draws, sample_key
         >>> op = GaussianBlur.model_validate({"size_range": 21, "sigma_x_range": [0.2, 3]})
         >>> draw = op.draw(Draws(sample_key(0, "cat.png", 0), "blur"), Geometry(1, 64, 64))

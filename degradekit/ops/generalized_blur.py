@@ -72,7 +72,6 @@ class GeneralizedGaussianBlur(EllipticBlur):
 
     Example:
         >>> import numpy as np
-        >>> import numpy as np
         >>> from degradekit.rng import Draws, sample_key
         >>> ranges = {"size_range": 21, "sigma_x_range": [0.2, 3], "beta_range": {"mixture": [[0.5, 1], [1, 4]]}}
         >>> op = GeneralizedGaussianBlur.model_validate(ranges)

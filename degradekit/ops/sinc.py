@@ -55,7 +55,6 @@ class Sinc(Op):
 
     Example:
         >>> import numpy as np
-        >>> import numpy as np
         >>> from degradekit.rng import Draws, sample_key
         >>> op = Sinc.model_validate({"size_range": 21, "cutoff_range": ["pi/3", "pi/2"]})
         >>> draw = op.draw(Draws(sample_key(0, "cat.png", 0), "sinc"), Geometry(1, 64, 64))
