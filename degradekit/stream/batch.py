@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -18,13 +19,16 @@ from degradekit.stream.course import Drawn
 from degradekit.stream.fetch import Fetched, Lost, Outcome
 from degradekit.stream.order import Ints
 from degradekit.stream.pairs import Pairs, Reader
-from degradekit.stream.pixels import Augment, View, place, views
+from degradekit.stream.pixels import Augment, View, place, place_points, views
 from degradekit.types import Array, EncodedImage
 
 __all__ = ["Batch", "Maker", "OnCorrupt"]
 
 Batch: TypeAlias = dict[str, Any]
 """One batch; see :class:`degradekit.stream.PairStream`."""
+
+RECORDED: Mapping[str, str] = {"plan": "plan", "gt_landmarks": "meta", "lq_landmarks": "meta"}
+"""What ``columns`` may name besides typed columns, and the part of a record that has it."""
 
 OnCorrupt: TypeAlias = Literal["raise", "skip"]
 
@@ -38,7 +42,7 @@ class Maker:
         readers: A reader for each.
         augment: What is done to both images of a pair.
         roles: Which images: ``gt``, ``lq``.
-        columns: Typed columns to give beside them; ``plan`` for the plan's JSON.
+        columns: Typed columns to give beside them, and names of `RECORDED`.
         dtype: ``stored``, or ``float32`` in [0, 1].
         on_corrupt: What to do with a pair that cannot be had.
         seed: Keys the views.
@@ -66,7 +70,8 @@ class Maker:
         parts, indices = drawn.part.tolist(), drawn.indices.tolist()
         got: list[Outcome] = [self.readers[part].fetch(index) for part, index in zip(parts, indices, strict=True)]
         read = time.perf_counter()
-        images = self._decode(got, parts, views(self.augment, positions, seed=self.seed, epoch=epoch))
+        seen = views(self.augment, positions, seed=self.seed, epoch=epoch)
+        images = self._decode(got, parts, seen)
         lost = [
             {"key": pair.key, "index": indices[at], "dataset": self.pairs[parts[at]].uri, "reason": pair.reason}
             for at, pair in enumerate(got)
@@ -87,10 +92,25 @@ class Maker:
             "epoch": epoch,
         }
         for name in self.columns:
-            batch[name] = [pair.plan if name == "plan" else pair.columns.get(name) for pair in good]
+            found = zip(got, parts, seen, strict=True)
+            batch[name] = [self._column(name, pair, *where) for pair, *where in found if isinstance(pair, Fetched)]
         batch["lost"] = lost
         batch["seconds"] = (read - began, time.perf_counter() - read)
         return batch
+
+    def _column(self, name: str, pair: Fetched, part: int, view: View) -> Any:
+        match RECORDED.get(name):
+            case None:
+                return pair.columns.get(name)
+            case "plan":
+                return pair.plan
+        role, told = name.partition("_")[0], pair.meta.get(name)
+        image = pair.gt if role == "gt" else pair.lq
+        if told is None or image is None:
+            return None
+        side, unit = self._sides(role, part)
+        points = tuple((float(x), float(y)) for x, y in json.loads(str(told)))
+        return place_points(points, image.shape[1:3], view, side=side, unit=unit)
 
     def _decode(self, got: list[Outcome], parts: Sequence[int], seen: Sequence[View]) -> dict[str, Array]:
         """Decode into one array for each role; a pair that fails becomes ``Lost`` and its slots keep what was there."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 import mmap
 import resource
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 from degradekit.codecs import checksum
@@ -34,6 +35,7 @@ class Fetched(NamedTuple):
     lq: EncodedImage | None
     columns: dict[str, Scalar]
     plan: str
+    meta: Mapping[str, Scalar] = MappingProxyType({})
 
 
 class Lost(NamedTuple):
@@ -65,7 +67,7 @@ class Fetcher:
     def __init__(self, dataset: Dataset, parts: Sequence[str], *, validate: bool = True) -> None:
         self._dataset = dataset
         self._parts = tuple(parts)
-        self._texts = tuple(part for part in parts if part in {"columns", "plan"})
+        self._texts = tuple(part for part in parts if part in {"columns", "plan", "meta"})
         self._validate = validate
         self._rows = int(dataset.info["shard_size"])
         self._maps: OrderedDict[int, _Mapped | None] = OrderedDict()
@@ -89,7 +91,7 @@ class Fetcher:
                 return Fetched(entry.key, entry.variant, gt, lq, {}, "")
             texts = self._dataset.read(index, self._texts)
             assert isinstance(texts, Record)  # the offsets know that it was made
-            return Fetched(entry.key, entry.variant, gt, lq, texts.columns, texts.plan)
+            return Fetched(entry.key, entry.variant, gt, lq, texts.columns, texts.plan, texts.meta)
         except DegradekitError as error:
             return Lost(self._name(index), str(error))
 
@@ -105,7 +107,7 @@ class Fetcher:
             return Lost(record.key, f"it was not made: {record.reason}")
         gt = record.gt if "gt" in self._parts else None
         lq = record.lq if "lq" in self._parts else None
-        return Fetched(record.key, record.variant, gt, lq, record.columns, record.plan)
+        return Fetched(record.key, record.variant, gt, lq, record.columns, record.plan, record.meta)
 
     def _name(self, index: int) -> str:
         try:

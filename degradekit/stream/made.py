@@ -133,7 +133,7 @@ class MadeReader:
             return Lost(task.units[0].key, str(error))
         if isinstance(record, Tombstone):
             return Lost(record.key, f"{record.step}: {record.reason}", asked=record.step == SKIP)
-        return Fetched(record.key, variant, record.gt, record.lq, record.columns, record.plan)
+        return Fetched(record.key, variant, record.gt, record.lq, record.columns, record.plan, record.meta)
 
     def _at(self, variant: int) -> Recipe:
         if self._shifted[0] != variant:

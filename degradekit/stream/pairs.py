@@ -164,7 +164,7 @@ class VirtualReader:
             lq = Plan.from_json(found.plan).make_lq(gt)
         except DegradekitError as error:
             return Lost(found.key, str(error))
-        return Fetched(found.key, found.variant, raw(gt), raw(lq), found.columns, found.plan)
+        return Fetched(found.key, found.variant, raw(gt), raw(lq), found.columns, found.plan, found.meta)
 
     def forget(self) -> None:
         """Drop what is open."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import imagecodecs
 import numpy as np
@@ -14,7 +14,10 @@ from degradekit.errors import ShardError, StreamError
 from degradekit.stream.order import Ints, words
 from degradekit.types import Array, EncodedImage
 
-__all__ = ["Augment", "View", "decode_into", "place", "views"]
+if TYPE_CHECKING:
+    from degradekit.source import Points
+
+__all__ = ["Augment", "View", "decode_into", "place", "place_points", "views"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +108,48 @@ def _show(clip: Array, view: View, augment: Augment, side: int, unit: int) -> Ar
     if side:
         if min(h, w) < side:
             raise StreamError(f"crop= takes {side}x{side} px of a stored image of {h}x{w} px; give a smaller crop.")
-        y, x = (
-            int(at * ((room - side) // unit + 1)) * unit for at, room in ((view.y, h), (view.x, w))
-        )  # both images of a pair draw from as many places
+        y, x = _corner((h, w), view, side=side, unit=unit)
         clip = clip[:, y : y + side, x : x + side]
     if view.flip:
         clip = clip[:, :, ::-1]
     return np.rot90(clip, view.turns, axes=(1, 2)) if view.turns else clip
+
+
+def _corner(size: tuple[int, int], view: View, *, side: int, unit: int) -> tuple[int, int]:
+    """Top and left of a crop; both images of a pair draw from as many places."""
+    y, x = (int(at * ((room - side) // unit + 1)) * unit for at, room in zip((view.y, view.x), size, strict=True))
+    return y, x
+
+
+def place_points(points: Points, size: tuple[int, int], view: View, *, side: int, unit: int) -> Points:
+    """Where landmarks lie in what a view shows of an image.
+
+    Where it is mirrored, left and right landmarks change their names; a turn leaves them.
+
+    Args:
+        points: (x, y) in px of the stored image.
+        size: Its height and width in px.
+        view: What is shown.
+        side: As in `place`.
+        unit: As in `place`.
+
+    Example:
+        >>> place_points(((3.0, 4.0),), (12, 10), View(0.0, 0.99, 0.0, False, 1), side=8, unit=2)
+        ((4.0, 6.0),)
+    """
+    h, w = size
+    if side:
+        y, x = _corner(size, view, side=side, unit=unit)
+        points = tuple((at_x - x, at_y - y) for at_x, at_y in points)
+        h, w = side, side
+    if view.flip:
+        from degradekit.source import mirrored  # loads pydantic, 0.4 s: only faces need it
+
+        points = mirrored(tuple((w - 1 - x, y) for x, y in points))
+    for _ in range(view.turns):
+        points = tuple((y, w - 1 - x) for x, y in points)
+        h, w = w, h
+    return points
 
 
 def decode_into(image: EncodedImage, out: Array) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from degradekit.errors import StreamError
 from degradekit.shards.dataset import Dataset
 from degradekit.stream.agenda import Agenda, downloaded, drawn, pool_of
-from degradekit.stream.batch import Batch, Maker, OnCorrupt
+from degradekit.stream.batch import RECORDED, Batch, Maker, OnCorrupt
 from degradekit.stream.course import Course, Part
 from degradekit.stream.order import Ints
 from degradekit.stream.pairs import Pairs
@@ -73,7 +73,9 @@ class PairStream:
         flip: Mirror half of the pairs.
         rotate: Turn pairs by quarters.
         clip: Consecutive frames from each clip.
-        columns: Typed columns to give with each batch (``"deg.jpeg1.quality"``); ``"plan"`` gives the plan's JSON.
+        columns: Typed columns to give with each batch (``"deg.jpeg1.quality"``); ``"plan"`` gives the plan's JSON,
+            ``"gt_landmarks"`` and ``"lq_landmarks"`` those of a face as they lie in the batch's images: (x, y) in px,
+            cut, mirrored and turned alike (a turn leaves them their names), or None where none were recorded.
         roles: Which images to read.
         dtype: ``stored``, or ``float32`` in [0, 1].
         lq: ``stored``, or ``plan``: made again from GT and plan, bit for bit.
@@ -186,8 +188,11 @@ class PairStream:
                 if text is not None:
                     parse_filter(text, part.pairs.columns)
             for name in self._columns:
-                if name != "plan" and name not in part.pairs.columns:
+                if name not in RECORDED and name not in part.pairs.columns:
                     raise StreamError(f"{part.pairs.uri} has no column {name}; see degradekit inspect.")
+        unread = [role for role in ("gt", "lq") if f"{role}_landmarks" in self._columns and role not in self._roles]
+        if unread:
+            raise StreamError(f"columns names {unread[0]}_landmarks, which need the {unread[0]}: add it to roles.")
         if unknown := set(self._roles) - {"lq", "gt"}:
             raise StreamError(f"roles {sorted(unknown)} are unknown; give lq, gt or both.")
 
@@ -347,7 +352,7 @@ class PairStream:
         return self._cut
 
     def _maker(self, stack: ExitStack) -> Maker:
-        texts = (("plan",) if "plan" in self._columns else ()) + (("columns",) if set(self._columns) - {"plan"} else ())
+        texts = dict.fromkeys(RECORDED.get(name, "columns") for name in self._columns)
         readers = tuple(pairs.reader((*self._roles, *texts), validate=self._validate) for pairs in self.pairs)
         pool: Executor | None = stack.enter_context(pool_of(self.threads)) if self.threads else None
         return Maker(

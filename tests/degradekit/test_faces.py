@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from degradekit import codecs
-from degradekit.errors import RecipeError
+from degradekit.errors import RecipeError, StreamError
 from degradekit.graph import Step
 from degradekit.job import plan_build, run_build
 from degradekit.ops import OPS
@@ -24,6 +24,7 @@ from degradekit.replay import replay
 from degradekit.rng import Draws, sample_key
 from degradekit.shards.dataset import open_dataset
 from degradekit.source import Extract, Faces, Points
+from degradekit.stream import PairStream
 from degradekit.types import Array, Geometry, Record
 
 POINTS: Points = ((33.0, 40.0), (62.0, 38.0), (48.0, 52.0), (38.0, 66.0), (60.0, 64.0))
@@ -175,3 +176,38 @@ def test_an_image_recipe_does_not_know_of_faces() -> None:
         parse_recipe(RECIPE.replace("size: 64", "size: 65"))
     assert parse_recipe(RECIPE).extract.window_size == (64, 64)
     assert load_recipe("bicubic").extract.faces is None
+
+
+@pytest.mark.parametrize("source", ["stored", "made"])
+def test_a_stream_gives_landmarks_as_its_images_show_them(portraits: Path, tmp_path: Path, source: str) -> None:
+    text = RECIPE.replace("size: 64}", "size: 64, missing: skip}")
+    data: dict[str, Any] = {"source": str(portraits), "recipe": parse_recipe(text), "on_corrupt": "skip"}
+    if source == "stored":
+        records(portraits, text, tmp_path / "set")
+        data = {"data": tmp_path / "set", "on_corrupt": "skip"}
+    columns = ("gt_landmarks", "lq_landmarks")
+    views = set()
+    stream = PairStream(**data, batch_size=6, crop=56, flip=True, rotate=True, columns=columns)
+    for epoch in range(6):
+        stream.set_epoch(epoch)
+        for batch in stream:
+            told = [one["view"] for one in stream.explain(batch) if "lost" not in one]
+            views |= {(view["flip"], view["turns"]) for view in told}
+            for role in ("gt", "lq"):
+                for image, points in zip(batch[role], batch[f"{role}_landmarks"], strict=True):
+                    side = len(image)
+                    near = [(x, y) for x, y in points if side * 0.1 < min(x, y) and max(x, y) < side * 0.9]
+                    assert len(near) >= 3
+                    for x, y in near:
+                        found = centre_near(image, x, y, 4 if role == "gt" else 2)
+                        assert found[:2] == pytest.approx((x, y), abs=0.5)
+            for view, points in zip(told, batch["gt_landmarks"], strict=True):
+                assert view["turns"] or points[0][0] < points[1][0]
+    assert len(views) > 5
+    with pytest.raises(StreamError, match="columns names lq_landmarks, which need the lq: add it to roles"):
+        PairStream(**data, roles=("gt",), columns=columns)
+
+
+def test_pictures_without_landmarks_have_none(portraits: Path) -> None:
+    batch = next(iter(PairStream(source=str(portraits), recipe="bicubic", columns=["gt_landmarks"], crop=64)))
+    assert set(batch["gt_landmarks"]) == {None}
