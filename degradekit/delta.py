@@ -25,7 +25,7 @@ def pack(image: Array) -> bytes:
     Args:
         image: uint8 ``[H, W, 3]``.
     """
-    return bytes(imagecodecs.zstd_encode(differences(image).tobytes(), level=1))
+    return bytes(imagecodecs.zstd_encode(differences(image), level=1))
 
 
 def unpack(data: bytes, out: Array) -> None:
@@ -64,51 +64,49 @@ def differences(image: Array) -> Array:
     """
     h, w, _ = image.shape
     planes = np.empty((3, h, w), np.uint8)
-    _differences(image, planes, np.zeros((3, w), np.uint8))
+    _differences(image, planes, np.zeros((2, 3, w + 1), np.uint8))
     return planes
 
 
 @kernel
-def _differences(image: Array, planes: Array, above: Array) -> None:
+def _differences(image: Array, planes: Array, rows: Array) -> None:
+    """Rows are [2, 3, W + 1]: this row's and the last one's, each with a 0 on its left."""
     h, w, _ = image.shape
     for y in range(h):
-        left0 = left1 = left2 = np.uint8(0)
+        now, above = rows[y % 2], rows[1 - y % 2]
         for x in range(w):
-            g = image[y, x, 1]
-            r = np.uint8(image[y, x, 0] - g)
-            b = np.uint8(image[y, x, 2] - g)
-            step0 = np.uint8(g - above[0, x])
-            step1 = np.uint8(r - above[1, x])
-            step2 = np.uint8(b - above[2, x])
-            planes[0, y, x] = np.uint8(step0 - left0)
-            planes[1, y, x] = np.uint8(step1 - left1)
-            planes[2, y, x] = np.uint8(step2 - left2)
-            left0, left1, left2 = step0, step1, step2
-            above[0, x], above[1, x], above[2, x] = g, r, b
+            green = image[y, x, 1]
+            now[0, x + 1] = green
+            now[1, x + 1] = np.uint8(image[y, x, 0] - green)
+            now[2, x + 1] = np.uint8(image[y, x, 2] - green)
+        for plane in range(3):
+            for x in range(w):
+                step, before = now[plane, x + 1] - above[plane, x + 1], now[plane, x] - above[plane, x]
+                planes[plane, y, x] = np.uint8(step - before)
 
 
-@kernel
 def undo(planes: Array, image: Array) -> None:
-    """Write the image whose differences these are; the planes are used up.
+    """Write the image whose differences these are.
 
     Args:
         planes: uint8 ``[3, H, W]``.
         image: uint8 ``[H, W, 3]``, written.
     """
+    _undo(planes, image, np.zeros((3, planes.shape[2]), np.uint8))
+
+
+@kernel
+def _undo(planes: Array, image: Array, sums: Array) -> None:
     _, h, w = planes.shape
     for y in range(h):
+        for plane in range(3):
+            for x in range(w):
+                sums[plane, x] += planes[plane, y, x]
         g = r = b = np.uint8(0)
         for x in range(w):  # the only loop that one value after the other must go through
-            g = np.uint8(g + planes[0, y, x])
-            r = np.uint8(r + planes[1, y, x])
-            b = np.uint8(b + planes[2, y, x])
-            planes[0, y, x], planes[1, y, x], planes[2, y, x] = g, r, b
-        if y:
-            for plane in range(3):
-                for x in range(w):
-                    planes[plane, y, x] += planes[plane, y - 1, x]
-        for x in range(w):
-            green = planes[0, y, x]
-            image[y, x, 0] = np.uint8(planes[1, y, x] + green)
-            image[y, x, 1] = green
-            image[y, x, 2] = np.uint8(planes[2, y, x] + green)
+            g = np.uint8(g + sums[0, x])
+            r = np.uint8(r + sums[1, x])
+            b = np.uint8(b + sums[2, x])
+            image[y, x, 0] = np.uint8(r + g)
+            image[y, x, 1] = g
+            image[y, x, 2] = np.uint8(b + g)
