@@ -21,7 +21,16 @@ from pyarrow import fs as pafs
 
 from degradekit.errors import ShardError
 
-__all__ = ["Blob", "LocalBlob", "LocalStore", "RemoteStore", "Store", "io_errors", "open_blob", "open_store"]
+__all__ = [
+    "Blob",
+    "LocalBlob",
+    "LocalStore",
+    "RemoteStore",
+    "Store",
+    "io_errors",
+    "open_blob",
+    "open_store",
+]
 
 SCRATCH = ".tmp"
 CHUNK = 8 << 20

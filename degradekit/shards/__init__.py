@@ -2,7 +2,7 @@
 
 ::
 
-    info = FORMATS["parquet"].write(path, records, schema=recipe.columns())     # -> ShardInfo; not yet committed
+    written = FORMATS["parquet"].write(path, records, schema=recipe.columns())  # not committed yet
     with FORMATS["parquet"].open(path) as shard:                                # lazy; picklable; fork- and spawn-safe
         len(shard), shard.first_index
         shard.read(3)                                # -> Record | Tombstone

@@ -39,7 +39,6 @@ __all__ = [
     "publish_bytes",
     "read_sealed",
     "sealed",
-    "sha256_of",
     "shard_name",
     "sweep",
 ]
@@ -121,12 +120,10 @@ def commit(store: Store, number: int, records: Iterable[Record | Tombstone], *, 
     target = f"{store.uri}/{shard_name(number, layout.suffix)}"
     with store.workspace() as folder, io_errors(f"{target} cannot be written"):
         file = folder / Path(shard_name(number, layout.suffix)).name
-        info = layout.write(file, records, schema=schema)
-        found, offsets = layout.check(file)
-        if found != info:
-            raise ShardError(f"{target} holds other values after writing than before: check memory and disk.")
+        written = layout.write(file, records, schema=schema)
+        sha256, offsets = layout.check(file, written)
         offsets_sha256 = hashlib.sha256(offsets).hexdigest() if offsets else ""
-        receipt = Receipt(number, format, file.stat().st_size, sha256_of(file), offsets_sha256, info)
+        receipt = Receipt(number, format, file.stat().st_size, sha256, offsets_sha256, written.info)
         if _is_committed(store, receipt):
             return receipt
         store.publish(file, receipt.file)
@@ -232,12 +229,6 @@ def sweep(store: Store) -> list[str]:
     for name in names:
         store.delete(name)
     return names
-
-
-def sha256_of(file: Path) -> str:
-    """SHA-256 of a local file, 64 hex digits."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def sealed(content: Mapping[str, Any]) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, Self, TypeAlias
 
 from degradekit.errors import ShardError
 from degradekit.shards.summary import Schema, ShardInfo, Summary
@@ -15,12 +15,15 @@ from degradekit.types import Record, Tombstone
 __all__ = [
     "PARTS",
     "Block",
+    "Checked",
     "OffsetsAt",
     "Parts",
     "ShardFormat",
     "ShardReader",
+    "Written",
     "check_parts",
     "check_row",
+    "differs",
     "summarise",
 ]
 
@@ -30,6 +33,30 @@ OffsetsAt: TypeAlias = Blob | Literal["beside"] | None
 
 PARTS = ("gt", "lq", "plan", "columns", "meta")
 """What of a record can be read; its identity always is. A part that was not asked for is ``b""``, ``""`` or ``{}``."""
+
+
+class Written(NamedTuple):
+    """What went into a shard, and what reading it back is compared with.
+
+    Args:
+        info: What it holds.
+        texts: Everything but the images, as the format lays it out; empty where ``info`` is compared instead.
+    """
+
+    info: ShardInfo
+    texts: Sequence[Any] = ()
+
+
+class Checked(NamedTuple):
+    """What reading a shard back from its file gives.
+
+    Args:
+        sha256: Of the whole file, 64 hex digits.
+        offsets: The file of value offsets, if the format needs one to be fast.
+    """
+
+    sha256: str
+    offsets: bytes | None
 
 
 class ShardReader(Protocol):
@@ -74,14 +101,14 @@ class ShardFormat(Protocol):
 
     suffix: str
 
-    def write(self, path: Path, records: Iterable[Record | Tombstone], *, schema: Schema) -> ShardInfo:
-        """Write a shard, holding one block of records in memory at a time; equal records give equal bytes."""
+    def write(self, path: Path, records: Iterable[Record | Tombstone], *, schema: Schema) -> Written:
+        """Write a shard, holding the images of one block of records in memory at a time; equal records, equal bytes."""
 
-    def check(self, path: Path) -> tuple[ShardInfo, bytes | None]:
-        """Read a local shard back from the file, every value against its checksum.
+    def check(self, path: Path, written: Written) -> Checked:
+        """Read a local shard back, every byte of it: every image against its checksum, every value against what it was.
 
-        Returns:
-            What it holds, and the file of value offsets if the format needs one to be fast.
+        Raises:
+            ShardError: Something is damaged, or differs from what was written.
         """
 
     def open(self, where: str | Path | Blob, *, offsets: OffsetsAt = "beside", readahead: bool = True) -> ShardReader:
@@ -95,6 +122,11 @@ class ShardFormat(Protocol):
 
     def damage(self, path: Path) -> str | None:
         """Why a shard whose bytes have changed must not be opened, or None where opening it is safe."""
+
+
+def differs(path: Path) -> ShardError:
+    """The error of a shard that does not hold what was written."""
+    return ShardError(f"{path} holds other values after writing than before: check memory and disk.")
 
 
 def check_parts(parts: Parts) -> frozenset[str]:

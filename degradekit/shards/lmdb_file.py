@@ -19,9 +19,10 @@ import lmdb
 from degradekit.canonical import canonical_json
 from degradekit.codecs import checksum
 from degradekit.errors import ShardError
-from degradekit.shards.interface import OffsetsAt, ShardReader, summarise
+from degradekit.shards.hashed import sha256_of
+from degradekit.shards.interface import Checked, OffsetsAt, ShardReader, Written, differs, summarise
 from degradekit.shards.lmdb_reader import GT_KEY, KEYS_KEY, META_KEY, RECORD, LmdbReader, index_key, seal
-from degradekit.shards.summary import Digest, Digests, Schema, ShardInfo, Summary, digest, normalise
+from degradekit.shards.summary import Digest, Digests, Schema, Summary, digest, normalise
 from degradekit.storage import Blob, open_blob
 from degradekit.types import EncodedImage, Record, Tombstone
 
@@ -40,7 +41,7 @@ class LmdbFormat:
 
     suffix = ".lmdb"
 
-    def write(self, path: Path, records: Iterable[Record | Tombstone], *, schema: Schema) -> ShardInfo:
+    def write(self, path: Path, records: Iterable[Record | Tombstone], *, schema: Schema) -> Written:
         """Write a shard transaction by transaction.
 
         Raises:
@@ -62,18 +63,20 @@ class LmdbFormat:
             meta |= {"first_index": info.first_index, "logical": info.logical}
             closing = [(KEYS_KEY, seal(canonical_json(names))), (META_KEY, seal(canonical_json(meta)))]
             _append(env, closing, path)
-            return info
+            return Written(info)
         finally:
             env.close()
 
-    def check(self, path: Path) -> tuple[ShardInfo, bytes | None]:
+    def check(self, path: Path, written: Written) -> Checked:
         """Read a shard back; no offsets, because random access is LMDB's own.
 
         Raises:
-            ShardError: A value is damaged.
+            ShardError: A value is damaged, or differs from what was written.
         """
         with self.open(path) as reader:
-            return summarise(reader), None
+            if summarise(reader) != written.info:
+                raise differs(path)
+        return Checked(sha256_of(path), None)
 
     def open(self, where: str | Path | Blob, *, offsets: OffsetsAt = "beside", readahead: bool = True) -> ShardReader:
         """Open a shard.

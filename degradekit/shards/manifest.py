@@ -31,8 +31,8 @@ from degradekit.shards.commit import (
     publish_bytes,
     read_sealed,
     sealed,
-    sha256_of,
 )
+from degradekit.shards.hashed import sha256_of
 from degradekit.shards.summary import Schema, Stats, merge_stats
 from degradekit.storage import Store, io_errors
 

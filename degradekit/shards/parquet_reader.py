@@ -131,8 +131,23 @@ class ParquetReader:
         """The typed columns."""
         return self._handles().schema
 
-    def stored(self, group: int, role: str) -> list[Stored]:
+    def texts(self, group: int) -> pa.Table:
+        """Everything but the images of a row group.
+
+        Raises:
+            ShardError: It is damaged.
+        """
+        return self._table(
+            group, [name for name in self._handles().file.schema_arrow.names if name not in ("gt", "lq")]
+        )
+
+    def stored(self, group: int, role: str, texts: pa.Table) -> list[Stored]:
         """Where the images of a row group lie in the file, one per row, each read from there and checked.
+
+        Args:
+            group: Number of the row group.
+            role: ``"gt"`` or ``"lq"``.
+            texts: The other columns of the row group.
 
         Raises:
             ShardError: A page or a value is damaged.
@@ -141,7 +156,7 @@ class ParquetReader:
         chunk = handles.file.metadata.row_group(group).column(handles.leaves[role])
         start = chunk.dictionary_page_offset or chunk.data_page_offset
         found = stored_values(self._blob, start, start + chunk.total_compressed_size, rows=chunk.num_values)
-        sums = self._load(group, (f"{role}_xxh3",))[f"{role}_xxh3"]
+        sums = texts[f"{role}_xxh3"].to_pylist()
         for row, (value, known) in enumerate(zip(found, sums, strict=True), handles.starts[group]):
             if value.digest.xxh3 != known and not (known is None and value.digest.bytes == 0):  # None: a tombstone
                 raise ShardError(f"{self.name}: row {row}: {role} {BAD_SUM}")
@@ -227,13 +242,17 @@ class ParquetReader:
         return (*IDENTITY, *FACETS, *sorted(wanted - {"columns"}), *typed)
 
     def _load(self, group: int, names: Sequence[str]) -> Columns:
+        table = self._table(group, names)
+        return {name: _to_list(table.column(name)) for name in names}
+
+    def _table(self, group: int, names: Sequence[str]) -> pa.Table:
         handles = self._handles()
         try:
             with _damage(f"{self.name}: row group {group} (rows from {handles.starts[group]}) is damaged"):
                 table = handles.file.read_row_group(group, columns=list(names), use_threads=False)
                 if table.num_rows != handles.starts[group + 1] - handles.starts[group]:
                     raise ValueError(f"it has {table.num_rows} rows")
-                return {name: _to_list(table.column(name)) for name in names}
+                return table
         except ShardError:
             for name in names if len(names) > 1 else ():  # alone, the damaged column names itself
                 with _damage(f"{self.name}: row group {group} (rows from {handles.starts[group]}), column {name}"):

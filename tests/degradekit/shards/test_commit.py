@@ -18,10 +18,10 @@ from degradekit.shards.commit import (
     garbage,
     read_sealed,
     sealed,
-    sha256_of,
     shard_name,
     sweep,
 )
+from degradekit.shards.hashed import sha256_of
 from degradekit.storage import LocalStore, open_store
 
 
@@ -178,10 +178,29 @@ def test_an_error_of_the_source_passes_through_and_leaves_nothing(store, format,
     assert _files(store) == []
 
 
+def _other_plan(stream):
+    return [replace(record, plan='{"other":1}') for record in stream]
+
+
+def _other_number(stream):
+    return [replace(record, columns=record.columns | {"deg.blur.sigma": 1.5}) for record in stream]
+
+
+def _other_image(stream):
+    return [replace(record, lq=replace(record.lq, data=bytes(len(record.lq.data)))) for record in stream]
+
+
+def _one_too_few(stream):
+    return stream[:-1]
+
+
+@pytest.mark.parametrize("change", [_other_plan, _other_number, _other_image, _one_too_few])
 def test_a_value_that_does_not_survive_writing_is_caught_before_publication(
-    store, format, records, schema, monkeypatch
+    store, format, records, schema, change, monkeypatch
 ):
     class Liar:
+        """Writes something else than it says."""
+
         def __init__(self, honest):
             self._honest = honest
 
@@ -189,8 +208,11 @@ def test_a_value_that_does_not_survive_writing_is_caught_before_publication(
             return getattr(self._honest, name)
 
         def write(self, path, stream, *, schema):
-            info = self._honest.write(path, stream, schema=schema)
-            return replace(info, logical="0" * 64)
+            stream = list(stream)
+            said = self._honest.write(path, stream, schema=schema)
+            path.unlink()
+            self._honest.write(path, change(stream), schema=schema)
+            return said
 
     monkeypatch.setitem(commit_module.FORMATS, format, Liar(FORMATS[format]))
     with pytest.raises(ShardError, match="other values after writing than before"):

@@ -23,11 +23,11 @@ def layout(request):
 
 
 def _write(layout, path, records, schema):
-    info = layout.write(path, iter(records), schema=schema)
-    _, offsets = layout.check(path)
+    written = layout.write(path, iter(records), schema=schema)
+    offsets = layout.check(path, written).offsets
     if offsets is not None:
         beside(path).write_bytes(offsets)
-    return info
+    return written.info
 
 
 def _all(reader, parts=PARTS):
@@ -147,7 +147,7 @@ def test_the_logical_hash_is_that_of_the_content(tmp_path, records, schema):
     ]
     for change in changes:
         other = [*wanted[:12], replace(wanted[12], **change), *wanted[13:]]
-        assert FORMATS["lmdb"].write(tmp_path / "other", other, schema=schema).logical != logical
+        assert FORMATS["lmdb"].write(tmp_path / "other", other, schema=schema).info.logical != logical
 
 
 def test_equal_records_give_equal_bytes(layout, tmp_path, records, schema):
@@ -220,7 +220,7 @@ def test_values_take_the_type_of_their_column(layout, tmp_path, records):
 
 def test_statistics_are_of_the_stored_values(layout, tmp_path, records, schema):
     wanted = records(20, dead=(19,))
-    info = layout.write(tmp_path / "shard", wanted, schema=schema)
+    info = layout.write(tmp_path / "shard", wanted, schema=schema).info
     assert info.stats["deg.jpeg.quality"] == {"count": 19, "min": -3, "max": 15, "sum": sum(range(-3, 16))}
     assert info.stats["deg.blur.op"] == {"count": sum(1 for i in range(19) if i % 3)}
     assert info.stats["gt.flip.done"] == {"count": 12, "min": 0, "max": 1, "sum": 6}

@@ -74,8 +74,8 @@ def test_only_gts_with_variants_go_into_a_dictionary(tmp_path, records, schema, 
 def test_offsets_point_at_the_bytes_of_every_image(tmp_path, records, schema):
     wanted = records(150, variants=2, dead=(0, 77), size=(200, 220))
     path = tmp_path / "shard.parquet"
-    PARQUET.write(path, wanted, schema=schema)
-    offsets = Offsets(PARQUET.check(path)[1], "name")
+    written = PARQUET.write(path, wanted, schema=schema)
+    offsets = Offsets(PARQUET.check(path, written).offsets, "name")
     data = path.read_bytes()
     assert (offsets.rows, offsets.first_index, offsets.shard_bytes) == (150, 0, len(data))
     for row, record in enumerate(wanted):
@@ -97,16 +97,16 @@ def test_an_image_that_looks_like_its_neighbour_is_still_found(tmp_path, records
         replace(r, lq=replace(r.lq, data=d), gt=replace(r.gt, data=d * 2)) for r, d in zip(base, data, strict=True)
     ]
     path = tmp_path / "shard.parquet"
-    PARQUET.write(path, wanted, schema=schema)
-    beside(path).write_bytes(PARQUET.check(path)[1])
+    written = PARQUET.write(path, wanted, schema=schema)
+    beside(path).write_bytes(PARQUET.check(path, written).offsets)
     with PARQUET.open(path) as shard:
         assert [shard.read(row) for row in range(4)] == wanted
 
 
 def test_offsets_of_another_shard_are_refused(tmp_path, records, schema):
     for name, count in (("a", 5), ("b", 6)):
-        PARQUET.write(tmp_path / f"{name}.parquet", records(count), schema=schema)
-    beside(tmp_path / "a.parquet").write_bytes(PARQUET.check(tmp_path / "b.parquet")[1])
+        written = PARQUET.write(tmp_path / f"{name}.parquet", records(count), schema=schema)
+    beside(tmp_path / "a.parquet").write_bytes(PARQUET.check(tmp_path / "b.parquet", written).offsets)
     with pytest.raises(ShardError, match=r"_a\.idx describes a shard of \d+ bytes"):
         PARQUET.open(tmp_path / "a.parquet").read(0)
     with pytest.raises(ShardError, match=r"the offset file is damaged; delete it"):
@@ -125,8 +125,8 @@ def test_extreme_values_fit_the_offset_file():
 def test_threads_may_share_a_reader(tmp_path, records, schema):
     wanted = records(200)
     path = tmp_path / "shard.parquet"
-    PARQUET.write(path, wanted, schema=schema)
-    beside(path).write_bytes(PARQUET.check(path)[1])
+    written = PARQUET.write(path, wanted, schema=schema)
+    beside(path).write_bytes(PARQUET.check(path, written).offsets)
     wrong = []
 
     def read(shift):
@@ -154,9 +154,9 @@ def test_a_parquet_file_of_somebody_else_is_named(tmp_path):
 def test_a_shard_of_tombstones_only(tmp_path, records, schema):
     wanted = records(3, dead=(0, 1, 2))
     path = tmp_path / "shard.parquet"
-    info = PARQUET.write(path, wanted, schema=schema)
-    beside(path).write_bytes(PARQUET.check(path)[1])
-    assert len(info.tombstones) == 3
+    written = PARQUET.write(path, wanted, schema=schema)
+    beside(path).write_bytes(PARQUET.check(path, written).offsets)
+    assert len(written.info.tombstones) == 3
     with PARQUET.open(path) as shard:
         assert [shard.read(row) for row in range(3)] == wanted
     assert not any(isinstance(record, Record) for record in wanted)
