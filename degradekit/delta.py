@@ -10,6 +10,8 @@ of WebP's and JPEG-LS' (HP1) lossless modes.
 
 from __future__ import annotations
 
+from typing import cast
+
 import imagecodecs
 import numpy as np
 
@@ -25,7 +27,8 @@ def pack(image: Array) -> bytes:
     Args:
         image: uint8 ``[H, W, 3]``.
     """
-    return bytes(imagecodecs.zstd_encode(differences(image), level=1))
+    planes = cast(bytearray, differences(image).data)  # any buffer will do; imagecodecs' annotations do not say so
+    return bytes(imagecodecs.zstd_encode(planes, level=1))
 
 
 def unpack(data: bytes, out: Array) -> None:
