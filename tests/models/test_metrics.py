@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from degradekit_models.errors import ModelError
-from degradekit_models.metrics import luma, psnr, ssim
+from degradekit_models.metrics import gmsd, gradient_energy, high_frequency_power, luma, psnr, ssim
 from degradekit_models.niqe import NiqeModel, fit_niqe, niqe
 
 
@@ -29,6 +29,38 @@ def test_grey_pictures_and_luma_equal_the_published_ones(pair):
     assert psnr(a[..., 2], b[..., 2]) == pytest.approx(float(g.arrays["psnr_gray"]), rel=1e-12)
     assert ssim(a[..., 2], b[..., 2]) == pytest.approx(float(g.arrays["ssim_gray"]), rel=1e-12)
     np.testing.assert_allclose(luma(a), g.arrays["y_channel"][..., 0], atol=1e-4)
+
+
+def test_gmsd_against_its_formula():
+    """A step of height d in each, after halving: Prewitt's magnitude is d beside the step and 0 elsewhere."""
+    a, b = np.zeros((16, 16), np.uint8), np.zeros((16, 16), np.uint8)
+    a[:, 8:], b[:, 8:] = 60, 20
+    beside = (2 * 60 * 20 + 170) / (60**2 + 20**2 + 170)
+    assert gmsd(a, b) == pytest.approx(np.std([1.0] * 6 + [beside] * 2))
+    assert gmsd(a, b) == gmsd(b, a)
+    assert gmsd(np.stack([a] * 3, -1), np.stack([b] * 3, -1)) == pytest.approx(gmsd(a, b))
+
+
+def test_blur_takes_sharpness_and_structure_away():
+    import cv2
+
+    (sharp,) = pictures(1, seed=3)
+    blurred = [cv2.GaussianBlur(sharp, (0, 0), sigma) for sigma in (1.0, 2.0)]
+    for measure in (gradient_energy, high_frequency_power):
+        assert measure(sharp) > measure(blurred[0]) > measure(blurred[1])
+    assert 0 < gmsd(sharp, blurred[0], crop=4) < gmsd(sharp, blurred[1], crop=4)
+    with pytest.raises(ModelError, match="differ in size"):
+        gmsd(sharp, sharp[1:])
+
+
+def test_high_frequencies_are_those_beyond_the_cutoff():
+    x = np.arange(128)
+    slow, fast = (
+        np.tile(128 + 50 * np.sin(2 * np.pi * f * x), (128, 1)).round().astype(np.uint8) for f in (1 / 16, 1 / 4)
+    )
+    assert high_frequency_power(fast) == pytest.approx(50**2 / 2, rel=0.01)
+    assert high_frequency_power(slow) < 0.5
+    assert high_frequency_power(fast.T) == pytest.approx(high_frequency_power(fast))
 
 
 def test_pictures_that_cannot_be_compared_are_refused():
