@@ -34,6 +34,7 @@ def test_the_plain_loop_builds_its_dataset_and_trains(unbroken: tuple[Path, list
     assert [line.partition(":")[0] for line in unbroken[1]] == [f"step {i}" for i in range(1, 6)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "library"),
     [("pytorch_loop", "torch"), ("lightning_module", "lightning"), ("huggingface_accelerate", "accelerate")],
