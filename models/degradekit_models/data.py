@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import torch
@@ -31,11 +32,12 @@ class Batch(NamedTuple):
 
 
 class ValidationPair(NamedTuple):
-    """One whole pair, uint8 RGB ``[T,H,W,3]``."""
+    """One whole pair, uint8 RGB ``[T,H,W,3]``, and where it stands in its dataset."""
 
     key: str
     lq: Any
     gt: Any
+    number: int = 0
 
 
 class TrainingData:
@@ -54,6 +56,8 @@ class TrainingData:
         mirror: Append clips backwards.
         seed: Keys order and augmentation.
         workers: Processes that read and decode.
+        rank: Whose share of every batch this is.
+        ranks: Among how many.
 
     Raises:
         ModelError: There is no such dataset, or it does not fit the arguments.
@@ -74,11 +78,13 @@ class TrainingData:
         mirror: bool = False,
         seed: int = 0,
         workers: int = 0,
+        rank: int = 0,
+        ranks: int = 1,
     ) -> None:
         options: dict[str, Any] = {
             "weights": weights, "source": source, "recipe": recipe, "batch_size": micro_batch, "crop": crop,
             "flip": flip, "rotate": rotate, "clip": clip, "shuffle_seed": seed, "drop_last": True,
-            "variants": "rotate",
+            "variants": "rotate", "rank": rank, "world_size": ranks,
         }  # fmt: skip
         try:
             self.stream = PairStream(list(places) or None, **options)
@@ -125,20 +131,24 @@ class TrainingData:
             raise ModelError(str(error)) from error
 
 
-def validation_pairs(place: str, count: int) -> Iterator[ValidationPair]:
+def validation_pairs(place: str, count: int, *, rank: int = 0, ranks: int = 1) -> Iterator[ValidationPair]:
     """The first pairs of a dataset in its stored order, whole.
 
     Args:
         place: Folder or URI.
-        count: How many at most.
+        count: How many at most, on all ranks together.
+        rank: Whose share of them.
+        ranks: Among how many.
 
     Raises:
         ModelError: There is no such dataset.
     """
     try:
-        stream = PairStream(place, batch_size=1, shuffle=False)
-        for _, batch in zip(range(count), stream, strict=False):
-            lq, gt = (x[0] if x.ndim == 5 else x for x in (batch["lq"], batch["gt"]))
-            yield ValidationPair(batch["key"][0], lq, gt)
+        stream = PairStream(place, batch_size=1, shuffle=False, rank=rank, world_size=ranks)
+        for batch in islice(stream, -(-count // ranks)):
+            for i, number in enumerate(batch["position"].tolist()):
+                if number < count:
+                    lq, gt = (x[i] if x.ndim == 5 else x[i : i + 1] for x in (batch["lq"], batch["gt"]))
+                    yield ValidationPair(batch["key"][i], lq, gt, number)
     except DegradekitError as error:
         raise ModelError(str(error)) from error

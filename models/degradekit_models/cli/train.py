@@ -27,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="make one step, write nothing, say what would happen")
     parser.add_argument("--overfit-one-batch", action="store_true", help="train on the first batch again and again")
     parser.add_argument("--profile", action="store_true", help="make ten steps and print where the time goes")
+    parser.add_argument("--ray", type=at_least(1), metavar="N", help="train as a job of N workers on a Ray cluster")
+    parser.add_argument("--wandb", action="store_true", help="log to Weights & Biases (WANDB_MODE=offline: to files)")
     parser.add_argument("--tensorboard", action="store_true", help="write TensorBoard's files as well")
     parser.add_argument("--steps", type=at_least(1), metavar="N", help="stop after N steps; --resume auto goes on")
 
@@ -36,47 +38,51 @@ def run(args: argparse.Namespace) -> int:
     from degradekit_models.errors import ModelError
 
     try:
-        from lightning.fabric import Fabric
+        from degradekit_models.train.launch import Devices, run_here
     except ImportError as error:
         raise ModelError("training needs Lightning: pip install 'degradekit[train]'") from error
+    from degradekit_models.train.boards import MakeBoard, TensorBoard, weights_and_biases
     from degradekit_models.train.config import load_config
-    from degradekit_models.train.loop import Run, train
-    from degradekit_models.train.progress import Reporter
+    from degradekit_models.train.loop import Run
 
     config = load_config(args.config)
     out = Path(args.out or Path("runs") / config.name)
     if bool(args.data) == bool(args.source):
         raise ModelError("give --data FOLDER, or --source IMAGES with --recipe R.")
-    devices = int(args.devices) if args.devices.isdecimal() else args.devices
-    fabric = Fabric(accelerator=args.accelerator, devices=devices, precision=args.precision)
-    fabric.launch()
-    steps = 1 if args.dry_run else 10 if args.profile else args.steps
+    trial = args.dry_run or args.profile
     job = Run(
         out=out,
         data=dict(_weighted(text) for text in args.data),
         source=args.source,
         recipe=args.recipe,
-        validation=() if args.dry_run or args.profile else args.validate,
+        validation=() if trial else args.validate,
         resume=args.resume == "auto",
         workers=args.workers,
         allow_random_init=args.allow_random_init,
         overfit_one_batch=args.overfit_one_batch,
-        stop_after=steps,
-        keep=not (args.dry_run or args.profile),
+        stop_after=1 if args.dry_run else 10 if args.profile else args.steps,
+        keep=not trial,
     )
-    first = fabric.global_rank == 0
-    reporter = Reporter(
-        out if first and job.keep else None, every=1 if args.dry_run else 100, tensorboard=args.tensorboard
-    )
-    if args.profile:
-        print(_profiled(lambda: train(config, job, fabric, reporter)))
+    devices = Devices(args.accelerator, int(args.devices) if args.devices.isdecimal() else args.devices, args.precision)
+    boards: list[MakeBoard] = [TensorBoard] if args.tensorboard else []
+    boards += [weights_and_biases(config.name, config.model_dump(mode="json"))] if args.wandb else []
+    if args.ray is not None:
+        from degradekit_models.train.cluster import run_on_ray
+
+        if trial:
+            raise ModelError("--dry-run and --profile try a run in this process: leave --ray out.")
+        run_on_ray(config, job, devices, workers=args.ray, boards=boards)
+        print(out / "generator.pth")
         return 0
-    scheme = train(config, job, fabric, reporter)
+    if args.profile:
+        print(_profiled(lambda: run_here(config, job, devices)))
+        return 0
+    scheme, first = run_here(config, job, devices, every=1 if args.dry_run else 100, boards=boards)
     if first and args.dry_run:
         count = sum(p.numel() for p in scheme.generator.bare.parameters())
         print(f"{config.generator.arch}: {count:,} parameters; one step made, nothing written")
     elif first:
-        print(f"{out / 'generator.pth'}")
+        print(out / "generator.pth")
     return 0
 
 

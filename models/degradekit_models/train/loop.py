@@ -130,7 +130,7 @@ def _data(config: Config, run: Run, fabric: Fabric) -> TrainingData:
         tuple(run.data), weights=given or None, source=run.source, recipe=run.recipe,
         micro_batch=config.data.batch_size // parts, crop=config.data.crop, flip=config.data.flip,
         rotate=config.data.rotate, clip=config.data.clip, mirror=config.data.mirror, seed=config.seed,
-        workers=run.workers,
+        workers=run.workers, rank=fabric.global_rank, ranks=fabric.world_size,
     )  # fmt: skip
 
 

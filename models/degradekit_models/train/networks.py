@@ -57,8 +57,11 @@ class Trained:
         self.optimizer: torch.optim.Optimizer = made[1]
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        """What the network returns."""
-        return self.net(*args, **options)
+        """What the network returns; one that stands still gathers no gradients from other ranks."""
+        if any(parameter.requires_grad for parameter in self.bare.parameters()):
+            return self.net(*args, **options)
+        with self.fabric.autocast():
+            return self.fabric.strategy.precision.convert_output(self.bare(*args, **options))
 
     @property
     def bare(self) -> nn.Module:
@@ -76,9 +79,18 @@ class Trained:
         return nullcontext() if last else self.fabric.no_backward_sync(self.net)  # type: ignore[arg-type]
 
     def move(self, *, clip: float | None = None) -> None:
-        """Step along the gradients, clipped to a norm if there is one."""
+        """Step along the gradients, clipped to a norm if there is one.
+
+        Raises:
+            ModelError: A gradient is not finite. With 16-mixed the scaler leaves such a step out and lowers its scale.
+        """
         if clip is not None:
-            self.fabric.clip_gradients(self.net, self.optimizer, max_norm=clip)
+            norm = self.fabric.clip_gradients(self.net, self.optimizer, max_norm=clip, error_if_nonfinite=False)
+        else:
+            norm = nn.utils.get_total_norm([p.grad for p in self.bare.parameters() if p.grad is not None])
+        scaler = getattr(self.fabric.strategy.precision, "scaler", None)
+        if scaler is None and norm is not None and not norm.isfinite():
+            raise ModelError(f"the norm of the gradients is {norm.item()}, though all losses are finite")
         self.optimizer.step()
 
     def state_dict(self) -> tuple[dict[str, Any], dict[str, Any]]:

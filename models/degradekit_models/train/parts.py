@@ -119,7 +119,14 @@ class Schedule(Part):
 
 
 class PixelTerm(Part):
-    """Distance of pixels; see `losses.pixel`."""
+    """Distance of pixels; see `losses.pixel`.
+
+    Args:
+        kind: Of distance.
+        weight: Of the term.
+        reduction: ``mean`` over all samples, or their ``sum`` over a pair, which is averaged over the pairs, so that
+            ranks and micro-batches change nothing.
+    """
 
     kind: Literal["l1", "mse", "charbonnier"] = "l1"
     weight: float = Positive

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any, TextIO
 
+from degradekit_models.train.boards import Board, MakeBoard
 from degradekit_models.train.validate import Score
+from degradekit_models.whole import written_whole
 
 __all__ = ["Reporter"]
 
@@ -19,22 +21,27 @@ WINDOW = 50
 
 
 class Reporter:
-    """Writes ``curve.jsonl``, TensorBoard's files where it is installed, and a line now and then.
+    """Writes ``curve.jsonl``, curves on boards, and a line now and then.
 
     Args:
         out: Folder of the run; None keeps nothing.
         every: Steps between two lines.
         stream: Where lines go; None says nothing.
-        tensorboard: Write TensorBoard's files as well.
+        boards: Further places for the curves, made when the first step begins.
     """
 
     def __init__(
-        self, out: Path | None, *, every: int = 100, stream: TextIO | None = sys.stderr, tensorboard: bool = False
+        self,
+        out: Path | None,
+        *,
+        every: int = 100,
+        stream: TextIO | None = sys.stderr,
+        boards: Sequence[MakeBoard] = (),
     ) -> None:
         self._out, self._every, self._stream = out, every, stream
         self._file: TextIO | None = None
-        self._board: Any = None
-        self._tensorboard = tensorboard
+        self._make_boards = tuple(boards)
+        self._boards: list[Board] = []
         self._seconds: deque[float] = deque(maxlen=WINDOW)
         self._waited: deque[float] = deque(maxlen=WINDOW)
         self._total = 0
@@ -47,26 +54,22 @@ class Reporter:
         self._out.mkdir(parents=True, exist_ok=True)
         curve = self._out / "curve.jsonl"
         kept = _before(curve, step)
-        curve.write_text("".join(kept), encoding="utf-8")
+        with written_whole(curve) as part:
+            part.write_text("".join(kept), encoding="utf-8")
+        self._boards = [make(self._out, step) for make in self._make_boards]
         self._file = curve.open("a", encoding="utf-8")
-        if self._tensorboard:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._board = SummaryWriter(str(self._out / "tensorboard"), purge_step=step)
 
     def step(self, step: int, losses: Mapping[str, float], *, rate: float, seconds: float, waited: float) -> None:
         """A step is done."""
         self._seconds.append(seconds)
         self._waited.append(waited)
         self._write({"step": step, "rate": rate, **losses})
-        if self._board is not None:
-            for name, value in losses.items():
-                self._board.add_scalar(f"loss/{name}", value, step)
-            self._board.add_scalar("rate", rate, step)
+        share, speed = fmean(self._waited) / fmean(self._seconds), 1 / fmean(self._seconds)
+        shown = {f"loss/{name}": value for name, value in losses.items()}
+        for board in self._boards:
+            board.add(shown | {"rate": rate, "steps_per_second": speed, "data_wait": share}, step)
         if self._stream is not None and ((step + 1) % self._every == 0 or step + 1 == self._total):
             terms = ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
-            share = fmean(self._waited) / fmean(self._seconds)
-            speed = 1 / fmean(self._seconds)
             line = f"step {step + 1} of {self._total}: {terms}; {speed:.3g} steps/s, {share:.0%} waiting for data"
             print(line, file=self._stream, flush=True)
 
@@ -75,19 +78,19 @@ class Reporter:
         for place, score in scores.items():
             name = Path(place).name
             self._write({"step": step - 1, "validation": name, "psnr": score.psnr, "ssim": score.ssim})
-            if self._board is not None:
-                self._board.add_scalar(f"psnr/{name}", score.psnr, step)
-                self._board.add_scalar(f"ssim/{name}", score.ssim, step)
+            for board in self._boards:
+                board.add({f"psnr/{name}": score.psnr, f"ssim/{name}": score.ssim}, step - 1)
             if self._stream is not None:
                 found = f"PSNR {score.psnr:.3f} dB, SSIM {score.ssim:.4f} on {score.frames} frames of {name}"
                 print(f"step {step}: {found}", file=self._stream, flush=True)
 
     def end(self) -> None:
-        """The run stops here."""
+        """The run stops here, at its end or with an error."""
         if self._file is not None:
             self._file.close()
-        if self._board is not None:
-            self._board.close()
+        for board in self._boards:
+            board.close()
+        self._file, self._boards = None, []
 
     def _write(self, line: Mapping[str, Any]) -> None:
         if self._file is not None:

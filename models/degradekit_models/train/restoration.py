@@ -79,7 +79,8 @@ class Restoration(Scheme):
         if config.pixel is not None:
             distance = PIXEL[config.pixel.kind]
             target = sharp if flags.pixel else gt
-            losses["pixel"] = config.pixel.weight * distance(fake, target, reduction=config.pixel.reduction)
+            share = 1 / len(fake) if config.pixel.reduction == "sum" else 1.0
+            losses["pixel"] = config.pixel.weight * share * distance(fake, target, reduction=config.pixel.reduction)
         if self.perceptual is not None:
             found = self.perceptual(_frames(fake), _frames(sharp if flags.perceptual else gt))
             losses |= {name: value for name, value in found._asdict().items() if value is not None}

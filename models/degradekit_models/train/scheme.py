@@ -6,6 +6,7 @@ import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,10 +61,10 @@ class Scheme(ABC):
             number: Of the step, from 0.
 
         Returns:
-            Every term of the losses, weighted as it counts, averaged over the micro-batches.
+            Every term of the losses, weighted as it counts, averaged over micro-batches and ranks.
 
         Raises:
-            ModelError: A term is not finite; the network that it would move has not moved.
+            ModelError: A term or a gradient is not finite, on all ranks alike; the network in question has not moved.
         """
         for trained in self.trained.values():
             trained.set_rates(self.config.schedule, number)
@@ -78,10 +79,12 @@ class Scheme(ABC):
         """Move every network once; `_backward` writes down the terms."""
 
     def _backward(self, losses: Mapping[str, Tensor], parts: int, totals: dict[str, float]) -> None:
-        for name, loss in losses.items():
-            value = float(loss.detach())
+        own = torch.stack([loss.detach().float() for loss in losses.values()])
+        means = self.fabric.all_reduce(own.clone())
+        for name, here, value in zip(losses, own.tolist(), means.tolist(), strict=True):  # type: ignore[union-attr]
             if not math.isfinite(value):
-                raise ModelError(f"the loss {name!r} is {value}")
+                elsewhere = " on another rank" if math.isfinite(here) else ""
+                raise ModelError(f"the loss {name!r} is {value}{elsewhere}")
             totals[name] = totals.get(name, 0.0) + value / parts
         self.fabric.backward(torch.stack(list(losses.values())).sum() / parts)
 
@@ -97,7 +100,7 @@ class Scheme(ABC):
         return restorer(self.averaged(), str(self.fabric.device))
 
     def validate(self, places: Sequence[str], pictures: Path | None, *, scale: int) -> dict[str, Score]:
-        """Scores on datasets, and pictures of the first pairs.
+        """Scores on datasets, and pictures of the first pairs; every rank restores its share and has all scores.
 
         Args:
             places: Datasets.
@@ -110,7 +113,8 @@ class Scheme(ABC):
         return {
             place: validate(
                 restore,
-                validation_pairs(place, options.pairs),
+                validation_pairs(place, options.pairs, rank=self.fabric.global_rank, ranks=self.fabric.world_size),
+                total=partial(self.fabric.all_reduce, reduce_op="sum"),
                 crop=scale if options.crop_border is None else options.crop_border,
                 luma=options.luma,
                 pictures=None if pictures is None else pictures / Path(place).name,
@@ -126,6 +130,7 @@ class Scheme(ABC):
             state[name], state[f"{name}_optimizer"] = trained.state_dict()
         if self.average is not None:
             state["average"] = self.average.state_dict()
+        state["precision"] = self.fabric.strategy.precision.state_dict()
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -134,3 +139,4 @@ class Scheme(ABC):
             trained.load_state_dict(state[name], state[f"{name}_optimizer"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
+        self.fabric.strategy.precision.load_state_dict(state["precision"])

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 import cv2
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from degradekit_models.data import ValidationPair
 from degradekit_models.metrics import psnr, ssim
@@ -37,28 +37,33 @@ def validate(
     luma: bool,
     pictures: Path | None = None,
     count: int = 0,
+    total: Callable[[Tensor], Any] = Tensor.clone,
 ) -> Score:
     """Restore pairs and compare them with their GTs.
 
     Args:
         restore: What the network does with an LQ.
-        pairs: Whole pairs.
+        pairs: Whole pairs; of several ranks, this one's share.
         crop: Pixels cut off all four borders.
         luma: Compare the luma alone.
         pictures: Folder for pictures of LQ (enlarged), output and GT side by side.
         count: How many pictures.
+        total: Adds up over the ranks.
     """
-    values: list[tuple[float, float]] = []
-    for number, pair in enumerate(pairs):
+    sums = torch.zeros(3, dtype=torch.float64)
+    for pair in pairs:
         out, gt = restore(pair.lq), pair.gt
         if len(out) != len(gt):  # a network that restores the middle of a window
             gt = gt[len(gt) // 2 : len(gt) // 2 + 1]
-        values += [(psnr(o, g, crop=crop, y=luma), ssim(o, g, crop=crop, y=luma)) for o, g in zip(out, gt, strict=True)]
-        if pictures is not None and number < count:
-            _write(pictures / f"{number:03d}.png", pair.lq[len(pair.lq) // 2], out[len(out) // 2], gt[len(gt) // 2])
-    found = np.array(values, np.float64).reshape(-1, 2)
-    mean = found.mean(axis=0) if len(found) else (float("nan"), float("nan"))
-    return Score(float(mean[0]), float(mean[1]), len(found))
+        for o, g in zip(out, gt, strict=True):
+            sums += torch.tensor((psnr(o, g, crop=crop, y=luma), ssim(o, g, crop=crop, y=luma), 1.0), dtype=sums.dtype)
+        if pictures is not None and pair.number < count:
+            _write(
+                pictures / f"{pair.number:03d}.png", pair.lq[len(pair.lq) // 2], out[len(out) // 2], gt[len(gt) // 2]
+            )
+    summed: Tensor = total(sums)
+    mean = (summed[:2] / summed[2]).tolist()  # nan of nothing
+    return Score(mean[0], mean[1], int(summed[2]))
 
 
 def restorer(net: nn.Module, device: str) -> Restore:
