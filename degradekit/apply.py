@@ -1,9 +1,14 @@
-"""Applying determined steps to pixels: the only place where stored integers become floats and floats integers."""
+"""Applying determined steps to pixels: the only place where stored integers become floats and floats integers.
+
+``run`` works on numpy and is the definition; ``apply_batch`` degrades a batch on any device of torch, as far as the ops
+have a torch form, and how equally they say themselves (:class:`degradekit.ops.base.Parity`).
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +18,13 @@ from degradekit.graph import Step
 from degradekit.jit import kernel
 from degradekit.types import Array, FloatImage
 
-__all__ = ["quantise", "run", "to_float"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from degradekit.ops.base import Draw
+    from degradekit.plan import Plan
+
+__all__ = ["apply_batch", "need_torch_forms", "quantise", "run", "to_float"]
 
 
 def to_float(image: Array) -> FloatImage:
@@ -91,6 +102,86 @@ def run(steps: Sequence[Step], image: Array, seconds: dict[str, float] | None = 
     if seconds is not None and steps:
         seconds[stage] += time.process_time() - start
     return stored
+
+
+def need_torch_forms(draws: Iterable[tuple[str, type[Draw]]]) -> None:
+    """Refuse ops that cannot run on a device.
+
+    Args:
+        draws: Where each stands, and its kind.
+
+    Raises:
+        OpError: One of them has no torch form.
+    """
+    missing = {f"{name} (at {at})" for at, draw in draws if draw.parity is None for name in [draw.name]}
+    if missing:
+        raise OpError(
+            f"{', '.join(sorted(missing))} cannot run on a device, having no torch form: degrade on CPU workers, or "
+            "leave it out of the recipe"
+        )
+
+
+def apply_batch(plans: Sequence[Plan], gts: Tensor) -> Tensor:
+    """Make the LQs of a batch on the device where its GTs are, each by its own plan.
+
+    What ``plan.make_lq`` makes of each, up to the parity of its ops; a sample gets the same bits in any batch.
+
+    Args:
+        plans: One for each GT.
+        gts: The whole stored GTs, uint8 or uint16 ``[N, C, H, W]``, of clips ``[N, T, C, H, W]``.
+
+    Returns:
+        The LQs, of the same type and number of axes.
+
+    Raises:
+        OpError: A GT is not of its plan's shape, an op has no torch form, a step failed, or sizes of LQs differ.
+
+    Example:
+        >>> import torch
+        >>> from degradekit.recipe import load_recipe
+        >>> from degradekit.types import Geometry
+        >>> recipe = load_recipe("real_esrgan")
+        >>> plans = [recipe.draw(key=key, geometry=Geometry(1, 64, 64)) for key in ("a.png", "b.png")]
+        >>> apply_batch(plans, torch.full((2, 3, 64, 64), 128, dtype=torch.uint8)).shape
+        torch.Size([2, 3, 16, 16])
+    """
+    import torch
+
+    from degradekit.ops.device.numbers import exact, from_levels, to_levels
+
+    clips = gts if gts.ndim == 5 else gts[:, None]
+    if len(plans) != len(gts) or clips.ndim != 5 or gts.dtype not in (torch.uint8, torch.uint16):
+        raise OpError(f"{len(plans)} plans meet GTs of {tuple(gts.shape)} {gts.dtype}; give one integer GT for each")
+    for plan, clip in zip(plans, clips, strict=True):
+        t, c, h, w = clip.shape
+        if (t, h, w, c) != plan.gt_geometry.shape:
+            raise OpError(f"plan {plan.key} makes a GT of shape {plan.gt_geometry.shape}, not {(t, h, w, c)}")
+    need_torch_forms((step.at, type(step.draw)) for plan in plans for step in plan.degrade)
+    with exact(gts.device):
+        made = _run_together([plan.degrade for plan in plans], [from_levels(clip) for clip in clips])
+        lqs = [to_levels(x, gts.dtype) for x in made]
+    if len({lq.shape for lq in lqs}) > 1:
+        raise OpError(f"LQs of {len({lq.shape for lq in lqs})} sizes are no batch; give plans of one size of LQ")
+    return torch.stack(lqs) if gts.ndim == 5 else torch.stack(lqs)[:, 0]
+
+
+def _run_together(chains: Sequence[Sequence[Step]], xs: Sequence[Tensor]) -> list[Tensor]:
+    """Run chains of steps; clips that come to the same op meanwhile go through it together.
+
+    The clip with most steps left moves on, so that those ahead of it wait where they can be joined.
+    """
+    made, left = list(xs), [list(reversed(chain)) for chain in chains]
+    while any(left):
+        last = max(left, key=len)[-1]
+        group = [i for i, steps in enumerate(left) if steps and type(steps[-1].draw) is type(last.draw)]
+        steps = [left[i].pop() for i in group]
+        try:
+            outputs = type(last.draw).apply_group([step.draw for step in steps], [made[i] for i in group])
+        except (DegradekitError, ValueError, RuntimeError) as error:
+            raise OpError(f"step {last.at} ({last.draw.name}) failed on {made[group[0]].device}: {error}") from error
+        for i, output in zip(group, outputs, strict=True):
+            made[i] = output
+    return made
 
 
 @kernel

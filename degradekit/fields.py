@@ -36,6 +36,9 @@ from degradekit.types import FloatImage
 __all__ = [
     "BLOCKS",
     "CHUNK",
+    "COSINE",
+    "LOGARITHM",
+    "SINE",
     "FieldName",
     "WordArray",
     "copy_into",
@@ -60,7 +63,7 @@ CHUNK = 4 * BLOCKS
 # Minimax polynomials (Remez), lowest degree first, before rounding to float32:
 # ln(1 + t) / t on [sqrt(1/2) - 1, sqrt(2) - 1], relative error 1.7e-7;
 # sin(pi/4 x) / x and cos(pi/4 x) in x^2 on [0, 1], relative errors 3.2e-9 and 3.3e-8.
-_LOG = tuple(
+LOGARITHM = tuple(
     np.float32(c)
     for c in (
         0.99999994531,
@@ -73,8 +76,8 @@ _LOG = tuple(
         -0.101068979094,
     )
 )
-_SIN = tuple(np.float32(c) for c in (0.785398160854, -0.0807454325292, 0.00249000102403, -3.59504522519e-5))
-_COS = tuple(np.float32(c) for c in (0.999999967386, -0.308424165589, 0.0158496841692, -0.000318727840952))
+SINE = tuple(np.float32(c) for c in (0.785398160854, -0.0807454325292, 0.00249000102403, -3.59504522519e-5))
+COSINE = tuple(np.float32(c) for c in (0.999999967386, -0.308424165589, 0.0158496841692, -0.000318727840952))
 _TWO_LN_2 = np.float32(2 * math.log(2))
 _SQRT_HALF_BITS = np.int32(0x3F3504F3)
 _SIGN = np.int32(-(2**31))
@@ -246,13 +249,13 @@ def _radius(word: np.uint32) -> np.float32:
     bits = _bits(np.float32(word) + np.float32(0.5))
     exponent = np.int32(np.int32(bits - _SQRT_HALF_BITS) >> np.int32(23))
     t = _float(np.int32(bits - np.int32(exponent << np.int32(23)))) - np.float32(1)
-    p = fma(_LOG[7], t, _LOG[6])
-    p = fma(p, t, _LOG[5])
-    p = fma(p, t, _LOG[4])
-    p = fma(p, t, _LOG[3])
-    p = fma(p, t, _LOG[2])
-    p = fma(p, t, _LOG[1])
-    p = fma(p, t, _LOG[0])
+    p = fma(LOGARITHM[7], t, LOGARITHM[6])
+    p = fma(p, t, LOGARITHM[5])
+    p = fma(p, t, LOGARITHM[4])
+    p = fma(p, t, LOGARITHM[3])
+    p = fma(p, t, LOGARITHM[2])
+    p = fma(p, t, LOGARITHM[1])
+    p = fma(p, t, LOGARITHM[0])
     square = fma(np.float32(-2) * t, p, np.float32(np.int32(32) - exponent) * _TWO_LN_2)
     return np.float32(math.sqrt(square))
 
@@ -263,8 +266,8 @@ def _turn(word: np.uint32) -> tuple[np.float32, np.float32]:
     # The lower 30 bits, read as signed, are the distance from the nearest multiple of a quarter turn.
     x = np.float32(np.int32(np.uint32(word << np.uint32(2)))) * np.float32(2.0**-31)
     z = x * x
-    sine = fma(fma(fma(_SIN[3], z, _SIN[2]), z, _SIN[1]), z, _SIN[0]) * x
-    cosine = fma(fma(fma(_COS[3], z, _COS[2]), z, _COS[1]), z, _COS[0])
+    sine = fma(fma(fma(SINE[3], z, SINE[2]), z, SINE[1]), z, SINE[0]) * x
+    cosine = fma(fma(fma(COSINE[3], z, COSINE[2]), z, COSINE[1]), z, COSINE[0])
     # Rounded to quarter turns: an odd quarter swaps the two, and the sign of each is the top bit of a sum.
     quarter = np.uint32(word + np.uint32(1 << 29))
     odd = (quarter & np.uint32(1 << 30)) != 0

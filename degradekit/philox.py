@@ -9,12 +9,14 @@ import numpy as np
 
 from degradekit.jit import inline, scalar
 
-__all__ = ["block_words", "first_words"]
+__all__ = ["MULTIPLIERS", "WEYL", "block_words", "first_words"]
 
-_MULTIPLIER_0 = np.uint64(0xD2511F53)
-_MULTIPLIER_1 = np.uint64(0xCD9E8D57)
-_WEYL_0 = np.uint64(0x9E3779B9)
-_WEYL_1 = np.uint64(0xBB67AE85)
+MULTIPLIERS = 0xD2511F53, 0xCD9E8D57
+WEYL = 0x9E3779B9, 0xBB67AE85
+"""What is added to the two words of the key after each round."""
+
+_MULTIPLIER_0, _MULTIPLIER_1 = np.uint64(MULTIPLIERS[0]), np.uint64(MULTIPLIERS[1])
+_WEYL_0, _WEYL_1 = np.uint64(WEYL[0]), np.uint64(WEYL[1])
 _LOW = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
 

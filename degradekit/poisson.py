@@ -29,7 +29,17 @@ from degradekit.fields import BLOCKS, CHUNK, FieldName, WordArray, copy_into, fi
 from degradekit.jit import inline, kernel
 from degradekit.types import Array, FloatImage
 
-__all__ = ["alias_table", "fill_counts", "fill_level_counts", "level_table", "poisson_field"]
+__all__ = [
+    "CONSTANT",
+    "INVERSE",
+    "LOWEST_S",
+    "QUADRATIC",
+    "alias_table",
+    "fill_counts",
+    "fill_level_counts",
+    "level_table",
+    "poisson_field",
+]
 
 _SWITCH = np.float32(4)
 _STEPS = 8
@@ -40,9 +50,10 @@ _OTHER_HALF = np.uint64(1 << 63)
 """Block index from which the words of small rates are taken; a field never has so many elements."""
 
 # Least squares against the exact quantiles x (the regularised upper gamma function Q(x, rate) = Phi(z)) at 22 rates
-# from 4 to 10^6 and |z| < 6.8 with weight exp(-z^2 / 4); the first of A and C are the known limits 1/6 and 1/3.
-_LOWEST_S = np.float32(-1.35)  # Q < 1 here for every rate below 27, and s is never so low above
-_A = tuple(
+# from 4 to 10^6 and |z| < 6.8 with weight exp(-z^2 / 4), for A, C and E in this order; the first numbers of A and C are
+# the known limits 1/6 and 1/3.
+LOWEST_S = np.float32(-1.35)  # Q < 1 here for every rate below 27, and s is never so low above
+QUADRATIC = tuple(
     np.float32(c)
     for c in (
         1 / 6,
@@ -55,8 +66,10 @@ _A = tuple(
         3.24340879e-06,
     )
 )
-_C = tuple(np.float32(c) for c in (1 / 3, -0.0277366884, 0.00915858859, -0.0042279255, -0.00221985168, 0.000999123876))
-_E = tuple(np.float32(c) for c in (-0.0199194417, 0.0170820347, -0.0126434649, 0.0124173877))
+CONSTANT = tuple(
+    np.float32(c) for c in (1 / 3, -0.0277366884, 0.00915858859, -0.0042279255, -0.00221985168, 0.000999123876)
+)
+INVERSE = tuple(np.float32(c) for c in (-0.0199194417, 0.0170820347, -0.0126434649, 0.0124173877))
 
 
 def poisson_field(field: str, rates: FloatImage, *, first: int = 0) -> FloatImage:
@@ -245,21 +258,21 @@ def _large(rates: FloatImage, values: FloatImage) -> None:
         rate = rates[i] if rates[i] >= _SWITCH else _SWITCH
         root = np.float32(math.sqrt(rate))
         inverse = np.float32(1) / root
-        z = max(values[i], _LOWEST_S * root)
+        z = max(values[i], LOWEST_S * root)
         s = z * inverse
-        a = fma(_A[7], s, _A[6])
-        a = fma(a, s, _A[5])
-        a = fma(a, s, _A[4])
-        a = fma(a, s, _A[3])
-        a = fma(a, s, _A[2])
-        a = fma(a, s, _A[1])
-        a = fma(a, s, _A[0])
-        c = fma(_C[5], s, _C[4])
-        c = fma(c, s, _C[3])
-        c = fma(c, s, _C[2])
-        c = fma(c, s, _C[1])
-        c = fma(c, s, _C[0])
-        e = fma(fma(fma(_E[3], s, _E[2]), s, _E[1]), s, _E[0])
+        a = fma(QUADRATIC[7], s, QUADRATIC[6])
+        a = fma(a, s, QUADRATIC[5])
+        a = fma(a, s, QUADRATIC[4])
+        a = fma(a, s, QUADRATIC[3])
+        a = fma(a, s, QUADRATIC[2])
+        a = fma(a, s, QUADRATIC[1])
+        a = fma(a, s, QUADRATIC[0])
+        c = fma(CONSTANT[5], s, CONSTANT[4])
+        c = fma(c, s, CONSTANT[3])
+        c = fma(c, s, CONSTANT[2])
+        c = fma(c, s, CONSTANT[1])
+        c = fma(c, s, CONSTANT[0])
+        e = fma(fma(fma(INVERSE[3], s, INVERSE[2]), s, INVERSE[1]), s, INVERSE[0])
         offset = fma(z * z, a, fma(z, root, fma(e, inverse * inverse, c)))
         # The fraction of the rate is added to the offset alone: near 10^6 the sum of both would lose it.
         whole = np.floor(rate)

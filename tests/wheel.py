@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CONFIG = """
 [pytest]
 testpaths = tests
+pythonpath = tests/degradekit tests/contracts
 addopts = --import-mode=importlib --strict-markers -ra -q
 filterwarnings = error
 timeout = 300

@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
-from typing import Any, ClassVar, Self, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, get_type_hints
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
@@ -18,9 +19,32 @@ from degradekit.errors import OpError
 from degradekit.rng import Draws
 from degradekit.types import Affine, FloatImage, Geometry, Series
 
-__all__ = ["HELD", "IDENTITY_GRID", "Draw", "Op", "at_frame", "is_held"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["EXACT", "HELD", "IDENTITY_GRID", "Draw", "Op", "Parity", "at_frame", "close", "is_held"]
 
 IDENTITY_GRID: Affine = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+
+
+class Parity(NamedTuple):
+    """How far the torch form of an op may be from its numpy form, given the same float32 input in [0, 1].
+
+    Args:
+        kind: ``exact``, bit for bit, or ``close``.
+        levels: Largest difference of a sample, in levels of 1/255.
+    """
+
+    kind: Literal["exact", "close"]
+    levels: float
+
+
+EXACT = Parity("exact", 0.0)
+
+
+def close(levels: float) -> Parity:
+    """The parity of a torch form whose samples are within ``levels`` / 255 of the numpy form's."""
+    return Parity("close", levels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +56,14 @@ class Draw(ABC):
         version: Raised whenever the pixels that ``apply`` makes change; a plan of another version is refused.
         moves_only: The step only moves pixels (crop, flip), so it runs on stored integers as they are.
         unlisted: Fields that are not worth a ``deg.*`` column (noise keys, matrices).
+        parity: What ``apply_torch`` promises; None where the op has no torch form.
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
     moves_only: ClassVar[bool] = False
     unlisted: ClassVar[frozenset[str]] = frozenset({"field"})
+    parity: ClassVar[Parity | None] = None
 
     @abstractmethod
     def apply(self, x: FloatImage) -> FloatImage:
@@ -50,6 +76,28 @@ class Draw(ABC):
         Returns:
             float32 ``[T, H', W', C']`` of ``out_geometry``; may be ``x`` itself when nothing changes.
         """
+
+    def apply_torch(self, x: Tensor) -> Tensor:
+        """What ``apply`` does, on the device that the clip is on; :attr:`parity` says how equally.
+
+        Args:
+            x: float32 ``[T, C, H, W]``; not changed.
+
+        Returns:
+            float32 ``[T, C', H', W']``; may be ``x`` itself, or a view of it.
+
+        Raises:
+            OpError: The op has no torch form.
+        """
+        raise OpError(f"{self.name} has no torch form: degrade on CPU workers")
+
+    @classmethod
+    def apply_group(cls, draws: Sequence[Self], xs: Sequence[Tensor]) -> list[Tensor]:
+        """:meth:`apply_torch` for some clips, of any sizes, each by its own draw.
+
+        Ops of many small calculations (noise, JPEG) do them for all at once; a clip gets the same bits in any group.
+        """
+        return [draw.apply_torch(x) for draw, x in zip(draws, xs, strict=True)]
 
     def out_geometry(self, g: Geometry) -> Geometry:
         """Geometry after this step."""

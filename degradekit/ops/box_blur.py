@@ -10,9 +10,9 @@ import numpy as np
 
 from degradekit.dist import Dist, Within
 from degradekit.ops.base import Draw, Op
-from degradekit.ops.convolve import convolve_frames
+from degradekit.ops.filter import FilterDraw, Kernels
 from degradekit.rng import Draws
-from degradekit.types import Array, FloatImage, Geometry, Series
+from degradekit.types import Array, Geometry, Series
 
 __all__ = ["BoxBlur", "BoxBlurDraw", "box"]
 
@@ -43,7 +43,7 @@ def _taps(width: float) -> Array:
 
 
 @dataclass(frozen=True, slots=True)
-class BoxBlurDraw(Draw):
+class BoxBlurDraw(FilterDraw):
     """A mean over one rectangle, or one for each frame.
 
     Args:
@@ -56,9 +56,9 @@ class BoxBlurDraw(Draw):
     width_x: Series
     width_y: Series
 
-    def apply(self, x: FloatImage) -> FloatImage:
-        """Average every channel."""
-        return convolve_frames(x, box, self.width_x, self.width_y)
+    def kernels(self) -> Kernels:
+        """One rectangle."""
+        return Kernels(box, (self.width_x, self.width_y))
 
 
 class BoxBlur(Op):

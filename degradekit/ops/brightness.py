@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from degradekit.dist import Dist, Within
-from degradekit.ops.base import Draw, Op
+from degradekit.ops.base import EXACT, Draw, Op, Parity
 from degradekit.ops.colour import by_frame, clip01
 from degradekit.rng import Draws
 from degradekit.types import FloatImage, Geometry, Series
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Brightness", "BrightnessDraw"]
 
@@ -23,12 +26,19 @@ class BrightnessDraw(Draw):
     """
 
     name: ClassVar[str] = "brightness"
+    parity: ClassVar[Parity] = EXACT
 
     factor: Series
 
     def apply(self, x: FloatImage) -> FloatImage:
         """Multiply and clip to [0, 1]."""
         return clip01(x * by_frame(self.factor, len(x)))
+
+    def apply_torch(self, x: Tensor) -> Tensor:
+        """Multiply and clip to [0, 1]."""
+        from degradekit.ops.device.colour import scaled
+
+        return scaled(x, self.factor)
 
 
 class Brightness(Op):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 
 from degradekit.dist import Dist, Within
-from degradekit.ops.base import Draw, Op
+from degradekit.ops.base import EXACT, Draw, Op, Parity
 from degradekit.ops.colour import by_frame, clip01, need_rgb
 from degradekit.rng import Draws
 from degradekit.types import FloatImage, Geometry, Series
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["ChannelShift", "ChannelShiftDraw"]
 
@@ -27,6 +30,7 @@ class ChannelShiftDraw(Draw):
     """
 
     name: ClassVar[str] = "channel_shift"
+    parity: ClassVar[Parity] = EXACT
 
     red: Series
     green: Series
@@ -40,6 +44,13 @@ class ChannelShiftDraw(Draw):
         """
         need_rgb(x, self.name)
         return clip01(x + np.concatenate([by_frame(v, len(x)) for v in (self.red, self.green, self.blue)], axis=3))
+
+    def apply_torch(self, x: Tensor) -> Tensor:
+        """Add and clip to [0, 1]."""
+        from degradekit.ops.device.colour import shifted
+
+        need_rgb(x, self.name, axis=1)
+        return shifted(x, self.red, self.green, self.blue)
 
 
 class ChannelShift(Op):

@@ -5,11 +5,16 @@ Plain float32 arithmetic in a fixed order, one rounding an operation; nothing he
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from degradekit.errors import OpError
 from degradekit.ops.base import at_frame
 from degradekit.types import Array, FloatImage, Series
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["LUMA", "by_frame", "clip01", "from_ycbcr", "luma", "need_rgb", "to_ycbcr"]
 
@@ -36,14 +41,14 @@ def clip01(x: FloatImage) -> FloatImage:
     return np.clip(x, np.float32(0), np.float32(1), out=x)
 
 
-def need_rgb(x: Array, name: str) -> None:
-    """Refuse a clip that has not three channels.
+def need_rgb(x: Array | Tensor, name: str, axis: int = -1) -> None:
+    """Refuse a clip that has not three channels, which lie along ``axis``.
 
     Raises:
         OpError: It has not.
     """
-    if x.shape[-1] != 3:
-        raise OpError(f"{name} works on RGB, the clip has {x.shape[-1]} channels; leave the op out for such data")
+    if x.shape[axis] != 3:
+        raise OpError(f"{name} works on RGB, the clip has {x.shape[axis]} channels; leave the op out for such data")
 
 
 def luma(x: FloatImage, weights: tuple[float, float, float] = LUMA["bt601"]) -> FloatImage:

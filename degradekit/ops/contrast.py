@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 
 from degradekit.dist import Dist, Within
-from degradekit.ops.base import Draw, Op
+from degradekit.ops.base import EXACT, Draw, Op, Parity
 from degradekit.ops.colour import by_frame, clip01, luma, need_rgb
 from degradekit.ops.saturation import WEIGHTS
 from degradekit.rng import Draws
 from degradekit.types import FloatImage, Geometry, Series
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Contrast", "ContrastDraw"]
 
@@ -29,6 +32,7 @@ class ContrastDraw(Draw):
     """
 
     name: ClassVar[str] = "contrast"
+    parity: ClassVar[Parity] = EXACT
 
     factor: Series
 
@@ -45,6 +49,13 @@ class ContrastDraw(Draw):
         out = x * factor
         out += mean * (np.float32(1) - factor)
         return clip01(out)
+
+    def apply_torch(self, x: Tensor) -> Tensor:
+        """Blend with the same mean."""
+        from degradekit.ops.device.colour import contrast
+
+        need_rgb(x, self.name, axis=1)
+        return contrast(x, self.factor, WEIGHTS)
 
 
 class Contrast(Op):

@@ -31,7 +31,7 @@ from degradekit.ops.panel import MIN_ROW, WIDTH, combine1, combine2, combine3, c
 from degradekit.ops.passes import TILE, prepare, share
 from degradekit.types import Array, FloatImage, Series
 
-__all__ = ["ERROR", "convolve", "convolve_frames", "fill_row", "mirror", "mirrored_edges"]
+__all__ = ["ERROR", "checked_kernel", "convolve", "convolve_frames", "fill_row", "mirror", "mirrored_edges"]
 
 ERROR = 0.25 / 255
 """Largest deviation from the exact convolution for an image in [0, 1]."""
@@ -59,12 +59,7 @@ def convolve(x: FloatImage, kernel: Array) -> FloatImage:
         >>> np.allclose(convolve(x, box)[0, 1:4, 1:4, 0], box)
         True
     """
-    weights = np.ascontiguousarray(kernel, np.float64)
-    if weights.ndim != 2 or not all(side % 2 for side in weights.shape):
-        raise OpError(f"a kernel of shape {weights.shape} has no centre: both sides must be odd")
-    gain = float(weights.sum())
-    if not math.isfinite(gain):
-        raise OpError("a kernel holds values that are not finite: check its sigma, beta or cutoff")
+    weights, gain = checked_kernel(kernel)
     t, h, w, c = x.shape
     if h < TILE:
         reach = weights.shape[0] // 2
@@ -76,6 +71,21 @@ def convolve(x: FloatImage, kernel: Array) -> FloatImage:
     if not _convolve(src, out, (h, w, c), weights, 2 * ERROR):
         return x if abs(gain - 1) < 1e-6 else x * np.float32(gain)
     return (out if n >= MIN_ROW else np.ascontiguousarray(out[:, :n])).reshape(x.shape)
+
+
+def checked_kernel(kernel: Array) -> tuple[Array, float]:
+    """A kernel as float64, and its sum.
+
+    Raises:
+        OpError: The kernel is not two-dimensional, has an even side, or is not finite.
+    """
+    weights = np.ascontiguousarray(kernel, np.float64)
+    if weights.ndim != 2 or not all(side % 2 for side in weights.shape):
+        raise OpError(f"a kernel of shape {weights.shape} has no centre: both sides must be odd")
+    gain = float(weights.sum())
+    if not math.isfinite(gain):
+        raise OpError("a kernel holds values that are not finite: check its sigma, beta or cutoff")
+    return weights, gain
 
 
 def convolve_frames(x: FloatImage, kernel: Callable[..., Array], *numbers: Series) -> FloatImage:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from degradekit.errors import OpError
-from degradekit.ops.base import Draw, Op
+from degradekit.ops.base import EXACT, Draw, Op, Parity
 from degradekit.rng import Draws
 from degradekit.types import Affine, FloatImage, Geometry
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Crop", "CropDraw"]
 
@@ -31,6 +34,7 @@ class CropDraw(Draw):
     """
 
     name: ClassVar[str] = "crop"
+    parity: ClassVar[Parity] = EXACT
     moves_only: ClassVar[bool] = True
 
     y: int
@@ -44,12 +48,19 @@ class CropDraw(Draw):
         Raises:
             OpError: It reaches outside.
         """
-        if self.y + self.h > x.shape[1] or self.x + self.w > x.shape[2]:
-            raise OpError(
-                f"crop: a window of {self.h}x{self.w} px at ({self.y}, {self.x}) reaches outside a clip of "
-                f"{x.shape[1]}x{x.shape[2]} px"
-            )
+        self._check(x.shape[1], x.shape[2])
         return np.ascontiguousarray(x[:, self.y : self.y + self.h, self.x : self.x + self.w])
+
+    def apply_torch(self, x: Tensor) -> Tensor:
+        """Cut the window out."""
+        self._check(x.shape[-2], x.shape[-1])
+        return x[..., self.y : self.y + self.h, self.x : self.x + self.w]
+
+    def _check(self, h: int, w: int) -> None:
+        if self.y + self.h > h or self.x + self.w > w:
+            raise OpError(
+                f"crop: a window of {self.h}x{self.w} px at ({self.y}, {self.x}) reaches outside a clip of {h}x{w} px"
+            )
 
     def out_geometry(self, g: Geometry) -> Geometry:
         """The size of the window."""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 
 from degradekit.dist import Dist, Within
 from degradekit.jit import inline, kernel
-from degradekit.ops.base import Draw, Op, at_frame
+from degradekit.ops.base import Draw, Op, Parity, at_frame, close
 from degradekit.ops.colour import need_rgb
 from degradekit.ops.libjpeg import quantisation_tables
 from degradekit.rng import Draws
 from degradekit.types import Array, FloatImage, Geometry, Series
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["DiffJpeg", "DiffJpegDraw"]
 
@@ -27,6 +30,7 @@ class DiffJpegDraw(Draw):
     """
 
     name: ClassVar[str] = "diffjpeg"
+    parity: ClassVar[Parity] = close(0.01)
 
     quality: Series
 
@@ -38,6 +42,15 @@ class DiffJpegDraw(Draw):
         """
         need_rgb(x, self.name)
         return np.stack([_round_trip(frame, at_frame(self.quality, t)) for t, frame in enumerate(x)])
+
+    def apply_torch(self, x: Tensor) -> Tensor:
+        """Send every frame through the same transform; a coefficient midway between two steps may fall apart."""
+        import torch
+
+        from degradekit.ops.device.diffjpeg import round_trip
+
+        need_rgb(x, self.name, axis=1)
+        return torch.stack([round_trip(frame, *_tables(at_frame(self.quality, t))) for t, frame in enumerate(x)])
 
 
 class DiffJpeg(Op):
@@ -84,13 +97,19 @@ def _round_trip(x: FloatImage, quality: float) -> FloatImage:
     high, wide = h + -h % 16, w + -w % 16
     y, c = np.empty((high, wide)), np.empty((2, high // 2, wide // 2))
     _from_rgb(x, y, c)
-    luma, chroma = quantisation_tables(50)  # the tables of the standard as they stand
-    factor = 50 / quality if quality < 50 else 2 - quality / 50
-    _requantise(y, luma.T * factor)
-    _requantise(c.reshape(high, wide // 2), chroma * factor)
+    luma, chroma = _tables(quality)
+    _requantise(y, luma)
+    _requantise(c.reshape(high, wide // 2), chroma)
     out = np.empty(x.shape, np.float32)
     _to_rgb(y, c, out)
     return out
+
+
+def _tables(quality: float) -> tuple[Array, Array]:
+    """Steps of luma, transposed, and chroma: those of the standard times a real factor."""
+    luma, chroma = quantisation_tables(50)
+    factor = 50 / quality if quality < 50 else 2 - quality / 50
+    return luma.T * factor, chroma * factor
 
 
 @kernel

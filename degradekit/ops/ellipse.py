@@ -11,11 +11,11 @@ from pydantic import AfterValidator, model_validator
 from degradekit.dist import Const, Dist, Within
 from degradekit.fields import uniform_field
 from degradekit.ops.base import Op
-from degradekit.ops.convolve import convolve_frames
+from degradekit.ops.filter import Kernels
 from degradekit.rng import Draws
-from degradekit.types import Array, FloatImage, Geometry, Series
+from degradekit.types import Array, Geometry, Series
 
-__all__ = ["EllipticBlur", "KernelSize", "blur", "roughened"]
+__all__ = ["EllipticBlur", "KernelSize", "elliptic_kernels", "roughened"]
 
 
 def _held(size: Dist) -> Dist:
@@ -61,26 +61,22 @@ class EllipticBlur(Op):
         return self.kernel_noise_range.draw(u, "kernel_noise", g.t), u.field("kernel_noise")
 
 
-def blur(
-    x: FloatImage, family: Callable[..., Array], size: int, *numbers: Series, kernel_noise: Series, field: str
-) -> FloatImage:
-    """Convolve each frame with ``family(size, *numbers)``, roughened.
+def elliptic_kernels(family: Callable[..., Array], *numbers: Series, kernel_noise: Series, field: str) -> Kernels:
+    """Kernels ``family(*numbers)``, roughened.
 
     Args:
-        x: float32 ``[T, H, W, C]``.
         family: One of :mod:`degradekit.ops.kernels`.
-        size: Side of the kernel in px.
-        numbers: The others, each for the clip or for each frame.
+        numbers: Its numbers, each for the clip or for each frame.
         kernel_noise: Strength, 0 to 1, for the clip or for each frame; the pattern is the clip's.
         field: Name of the uniform field; not read where the strength is 0.
     """
 
     def kernel(*at_frame: float) -> Array:
         *shape, amount = at_frame
-        weights = family(size, *shape)
+        weights = family(*shape)
         return roughened(weights, amount, field) if amount > 0 else weights
 
-    return convolve_frames(x, kernel, *numbers, kernel_noise)
+    return Kernels(kernel, (*numbers, kernel_noise))
 
 
 def roughened(kernel: Array, amount: float, field: str) -> Array:

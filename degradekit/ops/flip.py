@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import cv2
 import numpy as np
 from pydantic import Field
 
 from degradekit.dist import Expression
-from degradekit.ops.base import Draw, Op
+from degradekit.ops.base import EXACT, Draw, Op, Parity
 from degradekit.rng import Draws
 from degradekit.types import Affine, FloatImage, Geometry
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Flip", "FlipDraw"]
 
@@ -30,6 +33,7 @@ class FlipDraw(Draw):
     """
 
     name: ClassVar[str] = "flip"
+    parity: ClassVar[Parity] = EXACT
     moves_only: ClassVar[bool] = True
 
     horizontal: bool
@@ -50,6 +54,12 @@ class FlipDraw(Draw):
             else:
                 cv2.transpose(frame, moved)
         return out
+
+    def apply_torch(self, x: Tensor) -> Tensor:
+        """Move the same pixels."""
+        axes = [axis for axis, turned in ((-1, self.horizontal), (-2, self.vertical)) if turned]
+        y = x.flip(axes) if axes else x
+        return y.transpose(-1, -2) if self.transpose else y
 
     @property
     def _code(self) -> int:

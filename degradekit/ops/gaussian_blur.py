@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from degradekit.ops.base import Draw
-from degradekit.ops.ellipse import EllipticBlur, blur
+from degradekit.ops.ellipse import EllipticBlur, elliptic_kernels
+from degradekit.ops.filter import FilterDraw, Kernels
 from degradekit.ops.kernels import gaussian
 from degradekit.rng import Draws
-from degradekit.types import FloatImage, Geometry, Series
+from degradekit.types import Geometry, Series
 
 __all__ = ["GaussianBlur", "GaussianBlurDraw"]
 
 
 @dataclass(frozen=True, slots=True)
-class GaussianBlurDraw(Draw):
+class GaussianBlurDraw(FilterDraw):
     """A convolution with one Gaussian, or one for each frame.
 
     Args:
@@ -36,10 +37,10 @@ class GaussianBlurDraw(Draw):
     kernel_noise: Series = 0.0
     field: str = ""
 
-    def apply(self, x: FloatImage) -> FloatImage:
-        """Convolve every channel."""
-        numbers = self.sigma_x, self.sigma_y, self.rotation
-        return blur(x, gaussian, self.size, *numbers, kernel_noise=self.kernel_noise, field=self.field)
+    def kernels(self) -> Kernels:
+        """One Gaussian."""
+        numbers = self.size, self.sigma_x, self.sigma_y, self.rotation
+        return elliptic_kernels(gaussian, *numbers, kernel_noise=self.kernel_noise, field=self.field)
 
 
 class GaussianBlur(EllipticBlur):

@@ -44,6 +44,7 @@ class GaussianNoise(NormalNoise):
     Example:
         >>> import numpy as np
         >>> from degradekit.rng import Draws, sample_key
+        >>> from degradekit.types import Geometry
         >>> op = GaussianNoise.model_validate({"sigma_range": "10/255", "correlation": "grey"})
         >>> draw = op.draw(Draws(sample_key(0, "cat.png", 0), "noise"), Geometry(1, 64, 64))
         >>> x = np.full((1, 64, 64, 3), 0.5, np.float32)

@@ -7,16 +7,17 @@ from typing import Annotated, ClassVar
 
 from degradekit.dist import Dist, Within
 from degradekit.ops.base import Draw
-from degradekit.ops.ellipse import EllipticBlur, blur
+from degradekit.ops.ellipse import EllipticBlur, elliptic_kernels
+from degradekit.ops.filter import FilterDraw, Kernels
 from degradekit.ops.kernels import generalized_gaussian
 from degradekit.rng import Draws
-from degradekit.types import FloatImage, Geometry, Series
+from degradekit.types import Geometry, Series
 
 __all__ = ["GeneralizedGaussianBlur", "GeneralizedGaussianBlurDraw"]
 
 
 @dataclass(frozen=True, slots=True)
-class GeneralizedGaussianBlurDraw(Draw):
+class GeneralizedGaussianBlurDraw(FilterDraw):
     """A convolution with one generalized Gaussian, or one for each frame.
 
     Args:
@@ -39,10 +40,10 @@ class GeneralizedGaussianBlurDraw(Draw):
     kernel_noise: Series = 0.0
     field: str = ""
 
-    def apply(self, x: FloatImage) -> FloatImage:
-        """Convolve every channel."""
-        numbers = self.sigma_x, self.sigma_y, self.rotation, self.beta
-        return blur(x, generalized_gaussian, self.size, *numbers, kernel_noise=self.kernel_noise, field=self.field)
+    def kernels(self) -> Kernels:
+        """One generalized Gaussian."""
+        numbers = self.size, self.sigma_x, self.sigma_y, self.rotation, self.beta
+        return elliptic_kernels(generalized_gaussian, *numbers, kernel_noise=self.kernel_noise, field=self.field)
 
 
 class GeneralizedGaussianBlur(EllipticBlur):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 
 from degradekit.dist import Pick, Words
-from degradekit.ops.base import Draw, Op
+from degradekit.ops.base import EXACT, Draw, Op, Parity
 from degradekit.ops.colour import LUMA, luma, need_rgb
 from degradekit.rng import Draws
 from degradekit.types import FloatImage, Geometry
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Grey", "GreyDraw"]
 
@@ -25,6 +28,7 @@ class GreyDraw(Draw):
     """
 
     name: ClassVar[str] = "grey"
+    parity: ClassVar[Parity] = EXACT
 
     matrix: str
 
@@ -36,6 +40,13 @@ class GreyDraw(Draw):
         """
         need_rgb(x, self.name)
         return np.repeat(luma(x, LUMA[self.matrix])[..., None], 3, axis=3)
+
+    def apply_torch(self, x: Tensor) -> Tensor:
+        """Replace red, green and blue by luma."""
+        from degradekit.ops.device.colour import luma
+
+        need_rgb(x, self.name, axis=1)
+        return luma(x, LUMA[self.matrix]).expand_as(x)
 
 
 class Grey(Op):

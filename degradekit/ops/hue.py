@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 from numpy import float32
@@ -11,10 +11,13 @@ from numpy import float32
 from degradekit.dist import Dist, Within
 from degradekit.fields import unit
 from degradekit.jit import inline, kernel
-from degradekit.ops.base import Draw, Op, at_frame
+from degradekit.ops.base import Draw, Op, Parity, at_frame, close
 from degradekit.ops.colour import need_rgb
 from degradekit.rng import Draws
 from degradekit.types import FloatImage, Geometry, Series
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Hue", "HueDraw"]
 
@@ -28,6 +31,7 @@ class HueDraw(Draw):
     """
 
     name: ClassVar[str] = "hue"
+    parity: ClassVar[Parity] = close(0.001)
 
     turn: Series
 
@@ -43,6 +47,13 @@ class HueDraw(Draw):
             sextants = 6 * (at_frame(self.turn, t) % 1)
             _turn(np.ascontiguousarray(x[t]).reshape(-1), np.float32(sextants), out[t].reshape(-1))
         return out
+
+    def apply_torch(self, x: Tensor) -> Tensor:
+        """Turn the hue."""
+        from degradekit.ops.device.colour import turned
+
+        need_rgb(x, self.name, axis=1)
+        return turned(x, self.turn)
 
 
 class Hue(Op):

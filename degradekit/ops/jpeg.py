@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, cast
 
 import numpy as np
 from pydantic import Field
 
 from degradekit.dist import Dist, Pick, Within, Words
 from degradekit.errors import OpError
-from degradekit.ops.base import Draw, Op, at_frame
-from degradekit.ops.libjpeg import SUBSAMPLING, Subsampling, jpeg_round_trip
+from degradekit.ops.base import EXACT, Draw, Op, Parity, at_frame
+from degradekit.ops.libjpeg import SUBSAMPLING, Subsampling, jpeg_round_trip, quantisation_tables
 from degradekit.rng import Draws
 from degradekit.types import FloatImage, Geometry, Series
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Jpeg", "JpegDraw"]
 
@@ -30,6 +34,7 @@ class JpegDraw(Draw):
     """
 
     name: ClassVar[str] = "jpeg"
+    parity: ClassVar[Parity] = EXACT
     unlisted: ClassVar[frozenset[str]] = frozenset({"swapped"})
 
     quality: Series
@@ -42,8 +47,7 @@ class JpegDraw(Draw):
         Raises:
             OpError: The clip is neither RGB nor grey.
         """
-        if x.shape[3] not in (1, 3):
-            raise OpError(f"jpeg: encodes RGB or grey, the clip has {x.shape[3]} channels; convert it before this step")
+        _need_picture(x.shape[3])
         if self.swapped:
             return np.ascontiguousarray(
                 replace(self, swapped=False).apply(np.ascontiguousarray(x[..., ::-1]))[..., ::-1]
@@ -51,6 +55,25 @@ class JpegDraw(Draw):
         subsampling = cast(Subsampling, self.subsampling)
         frames = [jpeg_round_trip(frame, int(at_frame(self.quality, t)), subsampling) for t, frame in enumerate(x)]
         return frames[0][np.newaxis] if len(frames) == 1 else np.stack(frames)
+
+    def apply_torch(self, x: Tensor) -> Tensor:
+        """Clip, round to 8 bits, compress and decompress every frame."""
+        return self.apply_group([self], [x])[0]
+
+    @classmethod
+    def apply_group(cls, draws: Sequence[Self], xs: Sequence[Tensor]) -> list[Tensor]:
+        """Code all frames of all clips at once."""
+        from degradekit.ops.device.jpeg import Coding, code_clips
+
+        for x in xs:
+            _need_picture(x.shape[1])
+        codings = [
+            [Coding(quantisation_tables(int(at_frame(draw.quality, t))), draw.subsampling) for t in range(len(x))]
+            for draw, x in zip(draws, xs, strict=True)
+        ]
+        clips = [x.flip(1) if draw.swapped else x for draw, x in zip(draws, xs, strict=True)]
+        coded = code_clips(clips, codings)
+        return [x.flip(1) if draw.swapped else x for draw, x in zip(draws, coded, strict=True)]
 
 
 class Jpeg(Op):
@@ -100,6 +123,11 @@ class Jpeg(Op):
         quality = self.quality_range.draw(u, "quality", g.t)
         whole = tuple(map(_whole, quality)) if isinstance(quality, tuple) else _whole(quality)
         return JpegDraw(whole, self.subsampling.draw(u, "subsampling"), self.compat.get("swapped_channels", False))
+
+
+def _need_picture(channels: int) -> None:
+    if channels not in (1, 3):
+        raise OpError(f"jpeg: encodes RGB or grey, the clip has {channels} channels; convert it before this step")
 
 
 def _whole(quality: float) -> int:

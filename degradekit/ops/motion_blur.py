@@ -10,10 +10,10 @@ import numpy as np
 
 from degradekit.dist import Dist, Within
 from degradekit.ops.base import Draw, Op
-from degradekit.ops.convolve import convolve_frames
+from degradekit.ops.filter import FilterDraw, Kernels
 from degradekit.ops.trace import trace
 from degradekit.rng import Draws
-from degradekit.types import Array, FloatImage, Geometry, Series
+from degradekit.types import Array, Geometry, Series
 
 __all__ = ["MotionBlur", "MotionBlurDraw", "line"]
 
@@ -41,7 +41,7 @@ def line(length: float, angle: float) -> Array:
 
 
 @dataclass(frozen=True, slots=True)
-class MotionBlurDraw(Draw):
+class MotionBlurDraw(FilterDraw):
     """A convolution with one line, or one for each frame.
 
     Args:
@@ -54,9 +54,9 @@ class MotionBlurDraw(Draw):
     length: Series
     angle: Series
 
-    def apply(self, x: FloatImage) -> FloatImage:
-        """Convolve every channel."""
-        return convolve_frames(x, line, self.length, self.angle)
+    def kernels(self) -> Kernels:
+        """One line."""
+        return Kernels(line, (self.length, self.angle))
 
 
 class MotionBlur(Op):

@@ -14,8 +14,9 @@ M M^T the covariance of the colours at sigma 1.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self, TypeAlias
 
 import numpy as np
 
@@ -23,10 +24,13 @@ from degradekit.dist import Dist, Pick, Within, Words
 from degradekit.errors import OpError
 from degradekit.fields import BLOCKS, CHUNK, FieldName, fill_normals, fma, split_field, unit
 from degradekit.jit import inline, kernel
-from degradekit.ops.base import Draw, Op, at_frame
+from degradekit.ops.base import Draw, Op, Parity, at_frame, close
 from degradekit.ops.colour import LUMA
 from degradekit.rng import Draws
 from degradekit.types import Array, FloatImage, Geometry, Series
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["CORRELATIONS", "NormalNoise", "NormalNoiseDraw", "add_noise", "draw_mix", "random_rotation"]
 
@@ -50,6 +54,7 @@ class NormalNoiseDraw(Draw):
     """
 
     unlisted: ClassVar[frozenset[str]] = frozenset({"field", "mix"})
+    parity: ClassVar[Parity] = close(0.001)
     speckle: ClassVar[bool] = False
 
     sigma: Series
@@ -72,6 +77,19 @@ class NormalNoiseDraw(Draw):
             field=self.field,
             speckle=self.speckle,
         )
+
+    def apply_torch(self, x: Tensor) -> Tensor:
+        """Add the same noise and clip to [0, 1]."""
+        return self.apply_group([self], [x])[0]
+
+    @classmethod
+    def apply_group(cls, draws: Sequence[Self], xs: Sequence[Tensor]) -> list[Tensor]:
+        """Make the fields of all clips at once."""
+        from degradekit.ops.device.noise import Normal, add_normal
+
+        for draw, x in zip(draws, xs, strict=True):
+            need_colours(cls.name, draw.correlation, x.shape[1])
+        return add_normal([Normal(d.sigma, d.correlation, d.mix, d.field, cls.speckle) for d in draws], xs)
 
 
 class NormalNoise(Op):
@@ -111,10 +129,7 @@ def add_noise(
     """
     t, h, w, c = x.shape
     kind = _KINDS[correlation]
-    if c != 3 and kind != _EACH:
-        raise OpError(
-            f"{op}: correlation {correlation} needs RGB, the clip has {c} channels; write correlation: independent"
-        )
+    need_colours(op, correlation, c)
     frames = np.ascontiguousarray(x, np.float32).reshape(t, -1)
     out = np.empty(x.shape, np.float32)
     name = split_field(field)
@@ -124,6 +139,19 @@ def add_noise(
         matrix = (np.asarray(mix or (1.0,), np.float64) * at_frame(sigma, i)).astype(np.float32)
         _add(name, i * elements, elements, kind, matrix, gain, frames[i], out[i].reshape(-1))
     return out
+
+
+def need_colours(op: str, correlation: str, channels: int) -> None:
+    """Refuse noise that relates three colours on a clip that has not three channels.
+
+    Raises:
+        OpError: It has not.
+    """
+    if channels != 3 and correlation != "independent":
+        raise OpError(
+            f"{op}: correlation {correlation} needs RGB, the clip has {channels} channels; "
+            "write correlation: independent"
+        )
 
 
 def draw_mix(correlation: str, u: Draws) -> tuple[float, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -12,10 +13,13 @@ from degradekit.dist import Const, Dist, Expression, LogUniform, Pick, Within, W
 from degradekit.errors import OpError
 from degradekit.fields import BLOCKS, CHUNK, FieldName, WordArray, fill_flat_words, fma, split_field, unit
 from degradekit.jit import inline, kernel
-from degradekit.ops.base import Draw, Op, at_frame
+from degradekit.ops.base import Draw, Op, Parity, at_frame, close
 from degradekit.poisson import alias_table, fill_counts, fill_level_counts, level_table
 from degradekit.rng import Draws
 from degradekit.types import FloatImage, Geometry, Series
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["PoissonNoise", "PoissonNoiseDraw", "content_peak"]
 
@@ -37,6 +41,7 @@ class PoissonNoiseDraw(Draw):
     """
 
     name: ClassVar[str] = "poisson_noise"
+    parity: ClassVar[Parity] = close(0.001)
 
     form: str
     scale: Series
@@ -53,8 +58,7 @@ class PoissonNoiseDraw(Draw):
             OpError: Grey noise on a clip that has not three channels.
         """
         t, h, w, c = x.shape
-        if self.grey and c != 3:
-            raise OpError(f"poisson_noise: grey noise needs RGB, the clip has {c} channels; write grey_probability: 0")
+        self._check(c)
         frames = np.ascontiguousarray(x, np.float32).reshape(t, -1)
         out = np.empty(x.shape, np.float32)
         name = split_field(self.field)
@@ -68,6 +72,19 @@ class PoissonNoiseDraw(Draw):
             _add(name, i * elements, by_level, strength, table, spread, frames[i], out[i].reshape(-1))
         return out
 
+    def apply_torch(self, x: Tensor) -> Tensor:
+        """Add the same noise and clip to [0, 1]."""
+        return self.apply_group([self], [x])[0]
+
+    @classmethod
+    def apply_group(cls, draws: Sequence[Self], xs: Sequence[Tensor]) -> list[Tensor]:
+        """Make the fields of all clips at once."""
+        from degradekit.ops.device.noise import Shot, add_shot
+
+        for draw, x in zip(draws, xs, strict=True):
+            draw._check(x.shape[1])
+        return add_shot([Shot(d.form, d.scale, d.photons, d.grey, d.field) for d in draws], xs)
+
     def _peak(self, frame: FloatImage, spread: int, t: int) -> float:
         """Mean count at white of frame ``t``."""
         match self.form:
@@ -77,9 +94,13 @@ class PoissonNoiseDraw(Draw):
                 return content_peak(frame, spread)
             case "content_bytes":
                 return 255 * content_peak(frame, spread)
-            case "photons":
-                return at_frame(self.photons, t)
-        raise OpError(f"poisson_noise: the form {self.form!r} is unknown; this build has {', '.join(FORMS)}")
+        return at_frame(self.photons, t)
+
+    def _check(self, c: int) -> None:
+        if self.form not in (*FORMS, "content_bytes"):
+            raise OpError(f"poisson_noise: the form {self.form!r} is unknown; this build has {', '.join(FORMS)}")
+        if self.grey and c != 3:
+            raise OpError(f"poisson_noise: grey noise needs RGB, the clip has {c} channels; write grey_probability: 0")
 
 
 class PoissonNoise(Op):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 
 from degradekit.dist import Dist, Pick, Within, Words
-from degradekit.ops.base import Draw, Op
+from degradekit.ops.base import EXACT, Draw, Op, Parity
 from degradekit.ops.colour import by_frame, clip01, from_ycbcr, luma, need_rgb, to_ycbcr
 from degradekit.rng import Draws
 from degradekit.types import FloatImage, Geometry, Series
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Quantise", "QuantiseDraw"]
 
@@ -27,6 +30,7 @@ class QuantiseDraw(Draw):
     """
 
     name: ClassVar[str] = "quantise"
+    parity: ClassVar[Parity] = EXACT
 
     levels: Series
     rounding: str
@@ -49,6 +53,21 @@ class QuantiseDraw(Draw):
         half = np.float32(0.5)
         cb, cr = (self._stairs(clip01(c + half), levels[..., 0]) - half for c in chroma)
         return clip01(from_ycbcr(self._stairs(clip01(y), levels[..., 0]), cb, cr, "bt601"))
+
+    def apply_torch(self, x: Tensor) -> Tensor:
+        """Quantise and clip to [0, 1]."""
+        from degradekit.ops.device.colour import from_ycbcr, luma, stairs, to_ycbcr
+        from degradekit.ops.device.numbers import unit
+
+        if self.space == "rgb":
+            return stairs(unit(x), self.levels, self.rounding)
+        need_rgb(x, f"quantise in {self.space}", axis=1)
+        if self.space == "luma":
+            y = unit(luma(x))
+            return unit(x + (stairs(y, self.levels, self.rounding) - y))
+        y, *chroma = to_ycbcr(x)
+        cb, cr = (stairs(unit(c + 0.5), self.levels, self.rounding) - 0.5 for c in chroma)
+        return unit(from_ycbcr(stairs(unit(y), self.levels, self.rounding), cb, cr))
 
     def _stairs(self, x: FloatImage, levels: FloatImage) -> FloatImage:
         """The nearest level, or the level of 8-bit values with their low bits cut off; in place."""

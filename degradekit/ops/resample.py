@@ -47,7 +47,7 @@ from degradekit.jit import inline, kernel
 from degradekit.ops.quads import load, store, weigh, weigh_and_add
 from degradekit.types import Array, FloatImage
 
-__all__ = ["MODES", "Mode", "axis_weights", "resize"]
+__all__ = ["MODES", "Mode", "axis_weights", "resize", "rows_first"]
 
 Mode: TypeAlias = Literal[
     "nearest",
@@ -246,11 +246,8 @@ def _cubic(shape: int, d: float) -> float:
 def _resample(x: Array, first_y: Array, weights_y: Array, first_x: Array, weights_x: Array, c: int, out: Array) -> None:
     """Both axes in one pass over the rows, the cheaper order of the two."""
     taps_y, taps_x = weights_y.shape[1], weights_x.shape[1]
-    # Measured costs of a tap and output float: 1 down a column, where rows are vectors; 5 along a row, pixel by pixel.
-    rows_first = out.shape[0] * (x.shape[1] * taps_y + out.shape[1] * (5 * taps_x + 5))
-    columns_first = out.shape[1] * (x.shape[0] * (5 * taps_x + 5) + out.shape[0] * taps_y)
     line = np.zeros((1, x.shape[1] + 1), np.float32)  # pixels are loaded and stored with one float more
-    if rows_first <= columns_first:
+    if rows_first(x.shape, out.shape, taps_y, taps_x):
         result = np.empty((1, out.shape[1] + 1), np.float32)
         for y in range(out.shape[0]):
             _down(x, first_y[y], weights_y, y, line, 0)
@@ -268,6 +265,14 @@ def _resample(x: Array, first_y: Array, weights_y: Array, first_x: Array, weight
                 _along(line, 0, first_x, weights_x, c, lines, ready % taps_y)
                 ready = uint32(ready + 1)
             _down(lines, first_y[y], weights_y, y, out, y)
+
+
+@inline
+def rows_first(before: tuple[int, int], after: tuple[int, int], taps_y: int, taps_x: int) -> bool:
+    """Whether it is cheaper to resample columns of rows before rows, for arrays of these shapes."""
+    # Measured costs of a tap and output float: 1 down a column, where rows are vectors; 5 along a row, pixel by pixel.
+    along = 5 * taps_x + 5
+    return after[0] * (before[1] * taps_y + after[1] * along) <= after[1] * (before[0] * along + after[0] * taps_y)
 
 
 @inline

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, Self, cast
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
 from degradekit.dist import Dist, Pick, Within, Words
-from degradekit.ops.base import Draw, Op
+from degradekit.ops.base import Draw, Op, Parity, close
 from degradekit.ops.light import encoded, linear
-from degradekit.ops.resample import MODES, Mode, resize
+from degradekit.ops.resample import MODES, Mode, axis_weights, resize
 from degradekit.rng import Draws
 from degradekit.types import Affine, FloatImage, Geometry
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Resize", "ResizeDraw"]
 
@@ -33,6 +36,7 @@ class ResizeDraw(Draw):
     """
 
     name: ClassVar[str] = "resize"
+    parity: ClassVar[Parity] = close(0.01)
     unlisted: ClassVar[frozenset[str]] = frozenset({"step"})
 
     h: int
@@ -48,6 +52,20 @@ class ResizeDraw(Draw):
         if not self.linear_light or (x.shape[1:3] == (self.h, self.w) and step is None):
             return resize(x, self.h, self.w, mode=mode, antialias=self.antialias, step=step)
         return encoded(resize(linear(x), self.h, self.w, mode=mode, antialias=self.antialias, step=step))
+
+    def apply_torch(self, x: Tensor) -> Tensor:
+        """Resample every frame by the same weights."""
+        from degradekit.ops.device import light
+        from degradekit.ops.device.filters import resample
+
+        (h, w), step, mode = x.shape[-2:], self.step or None, cast(Mode, self.mode)
+        if (self.h, self.w) == (h, w) and step is None:
+            return x
+        rows = axis_weights(h, self.h, mode, antialias=self.antialias, step=step)
+        columns = axis_weights(w, self.w, mode, antialias=self.antialias, step=step)
+        if not self.linear_light:
+            return resample(x, rows, columns)
+        return light.encoded(resample(light.linear(x), rows, columns))
 
     def out_geometry(self, g: Geometry) -> Geometry:
         """The new size."""

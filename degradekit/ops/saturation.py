@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 
 from degradekit.dist import Dist, Within
-from degradekit.ops.base import Draw, Op
+from degradekit.ops.base import EXACT, Draw, Op, Parity
 from degradekit.ops.colour import by_frame, clip01, luma, need_rgb
 from degradekit.rng import Draws
 from degradekit.types import FloatImage, Geometry, Series
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["WEIGHTS", "Saturation", "SaturationDraw"]
 
@@ -28,6 +31,7 @@ class SaturationDraw(Draw):
     """
 
     name: ClassVar[str] = "saturation"
+    parity: ClassVar[Parity] = EXACT
 
     factor: Series
 
@@ -44,6 +48,13 @@ class SaturationDraw(Draw):
         out = x * factor
         out += grey
         return clip01(out)
+
+    def apply_torch(self, x: Tensor) -> Tensor:
+        """Blend with grey."""
+        from degradekit.ops.device.colour import unlike_grey
+
+        need_rgb(x, self.name, axis=1)
+        return unlike_grey(x, self.factor, WEIGHTS)
 
 
 class Saturation(Op):

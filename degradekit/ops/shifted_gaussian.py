@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 
 from degradekit.dist import Dist, Within
 from degradekit.ops.base import HELD, Draw, Op
-from degradekit.ops.convolve import convolve_frames
+from degradekit.ops.filter import FilterDraw, Kernels
 from degradekit.ops.kernels import gaussian_taps
 from degradekit.rng import Draws
 from degradekit.types import Affine, Array, FloatImage, Geometry, Series
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["ShiftedGaussian", "ShiftedGaussianDraw", "shifted_taps"]
 
@@ -56,7 +59,7 @@ def _kernel(size: int, shift: float, sigma: float) -> Array:
 
 
 @dataclass(frozen=True, slots=True)
-class ShiftedGaussianDraw(Draw):
+class ShiftedGaussianDraw(FilterDraw):
     """A convolution with one shifted Gaussian, or one for each frame.
 
     Args:
@@ -74,14 +77,32 @@ class ShiftedGaussianDraw(Draw):
     shift: float
     border: str = "reflect"
 
+    def kernels(self) -> Kernels:
+        """One shifted Gaussian."""
+        return Kernels(partial(_kernel, self.size, self.shift), (self.sigma,))
+
     def apply(self, x: FloatImage) -> FloatImage:
         """Convolve every channel."""
         if self.border == "reflect":
-            return convolve_frames(x, partial(_kernel, self.size, self.shift), self.sigma)
-        reach = self.size // 2 + math.ceil(abs(self.shift))
+            return super(ShiftedGaussianDraw, self).apply(x)
+        reach = self._reach
         wide = np.pad(x, ((0, 0), (reach, reach), (reach, reach), (0, 0)), mode="edge")
-        y = convolve_frames(wide, partial(_kernel, self.size, self.shift), self.sigma)
+        y = super(ShiftedGaussianDraw, self).apply(wide)
         return np.ascontiguousarray(y[:, reach:-reach, reach:-reach]) if reach else y
+
+    def apply_torch(self, x: Tensor) -> Tensor:
+        """Convolve every channel."""
+        from torch.nn.functional import pad
+
+        if self.border == "reflect":
+            return super(ShiftedGaussianDraw, self).apply_torch(x)
+        reach, (h, w) = self._reach, x.shape[-2:]
+        wide = super(ShiftedGaussianDraw, self).apply_torch(pad(x, (reach,) * 4, mode="replicate"))
+        return wide[..., reach : reach + h, reach : reach + w]
+
+    @property
+    def _reach(self) -> int:
+        return self.size // 2 + math.ceil(abs(self.shift))
 
     def grid(self, g: Geometry) -> Affine:
         """The shift."""

@@ -9,16 +9,16 @@ from typing import Annotated, ClassVar
 from degradekit.dist import Dist, Within
 from degradekit.ops import kernels
 from degradekit.ops.base import Draw, Op
-from degradekit.ops.convolve import convolve_frames
 from degradekit.ops.ellipse import KernelSize
+from degradekit.ops.filter import FilterDraw, Kernels
 from degradekit.rng import Draws
-from degradekit.types import FloatImage, Geometry, Series
+from degradekit.types import Geometry, Series
 
 __all__ = ["Sinc", "SincDraw"]
 
 
 @dataclass(frozen=True, slots=True)
-class SincDraw(Draw):
+class SincDraw(FilterDraw):
     """A convolution with one low-pass filter, or one for each frame.
 
     Args:
@@ -31,9 +31,9 @@ class SincDraw(Draw):
     size: int
     cutoff: Series
 
-    def apply(self, x: FloatImage) -> FloatImage:
-        """Convolve every channel; the result is not clipped."""
-        return convolve_frames(x, kernels.sinc, self.size, self.cutoff)
+    def kernels(self) -> Kernels:
+        """One low-pass filter."""
+        return Kernels(kernels.sinc, (self.size, self.cutoff))
 
 
 class Sinc(Op):

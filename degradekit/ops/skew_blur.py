@@ -11,10 +11,11 @@ from scipy.special import ndtr
 
 from degradekit.dist import Dist, Within
 from degradekit.ops.base import Draw
-from degradekit.ops.ellipse import EllipticBlur, blur
+from degradekit.ops.ellipse import EllipticBlur, elliptic_kernels
+from degradekit.ops.filter import FilterDraw, Kernels
 from degradekit.ops.trace import trace
 from degradekit.rng import Draws
-from degradekit.types import Array, FloatImage, Geometry, Series
+from degradekit.types import Array, Geometry, Series
 
 __all__ = ["SkewBlur", "SkewBlurDraw", "skew_gaussian"]
 
@@ -68,7 +69,7 @@ def _mirrored(*numbers: float) -> Array:
 
 
 @dataclass(frozen=True, slots=True)
-class SkewBlurDraw(Draw):
+class SkewBlurDraw(FilterDraw):
     """A convolution with one skewed Gaussian, or one for each frame.
 
     Args:
@@ -93,10 +94,10 @@ class SkewBlurDraw(Draw):
     kernel_noise: Series = 0.0
     field: str = ""
 
-    def apply(self, x: FloatImage) -> FloatImage:
-        """Convolve every channel."""
-        numbers = self.sigma_x, self.sigma_y, self.rotation, self.skew_x, self.skew_y
-        return blur(x, _mirrored, self.size, *numbers, kernel_noise=self.kernel_noise, field=self.field)
+    def kernels(self) -> Kernels:
+        """One skewed spot."""
+        numbers = self.size, self.sigma_x, self.sigma_y, self.rotation, self.skew_x, self.skew_y
+        return elliptic_kernels(_mirrored, *numbers, kernel_noise=self.kernel_noise, field=self.field)
 
 
 class SkewBlur(EllipticBlur):

@@ -40,6 +40,7 @@ class SpeckleNoise(NormalNoise):
     Example:
         >>> import numpy as np
         >>> from degradekit.rng import Draws, sample_key
+        >>> from degradekit.types import Geometry
         >>> op = SpeckleNoise.model_validate({"sigma_range": 0.1})
         >>> draw = op.draw(Draws(sample_key(0, "cat.png", 0), "noise"), Geometry(1, 64, 64))
         >>> x = np.full((1, 64, 64, 3), 0.4, np.float32)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 import numpy as np
 from pydantic import model_validator
 
 from degradekit.dist import Const, Dist, Within
 from degradekit.errors import OpError
-from degradekit.ops.base import HELD, Draw, Op
+from degradekit.ops.base import EXACT, HELD, Draw, Op, Parity
 from degradekit.rng import Draws
 from degradekit.types import Affine, FloatImage, Geometry
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Subsample", "SubsampleDraw"]
 
@@ -27,6 +30,7 @@ class SubsampleDraw(Draw):
     """
 
     name: ClassVar[str] = "subsample"
+    parity: ClassVar[Parity] = EXACT
     moves_only: ClassVar[bool] = True
 
     step: int
@@ -35,6 +39,10 @@ class SubsampleDraw(Draw):
     def apply(self, x: FloatImage) -> FloatImage:
         """Keep the pixels."""
         return np.ascontiguousarray(x[:, self.offset :: self.step, self.offset :: self.step])
+
+    def apply_torch(self, x: Tensor) -> Tensor:
+        """Keep the same pixels."""
+        return x[..., self.offset :: self.step, self.offset :: self.step]
 
     def out_geometry(self, g: Geometry) -> Geometry:
         """As many pixels as fit, at least one from ``offset`` on."""

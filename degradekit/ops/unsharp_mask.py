@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from degradekit.dist import Const, Dist, Expression, Within
-from degradekit.ops.base import Draw, Op, at_frame, is_held
+from degradekit.ops.base import Draw, Op, Parity, at_frame, close, is_held
 from degradekit.ops.kernels import opencv_sigma
 from degradekit.ops.sharpen import sharpen, strided_gaussian
 from degradekit.rng import Draws
 from degradekit.types import FloatImage, Geometry, Series
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["UnsharpMask", "UnsharpMaskDraw"]
 
@@ -30,6 +33,7 @@ class UnsharpMaskDraw(Draw):
     """
 
     name: ClassVar[str] = "unsharp_mask"
+    parity: ClassVar[Parity] = close(0.5)
 
     size: int
     sigma: float
@@ -43,6 +47,21 @@ class UnsharpMaskDraw(Draw):
         if is_held(self.amount, self.threshold):
             return self._sharpened(x, 0)
         return np.concatenate([self._sharpened(x[t : t + 1], t) for t in range(len(x))])
+
+    def apply_torch(self, x: Tensor) -> Tensor:
+        """Sharpen with the same approximated Gaussian."""
+        import torch
+
+        from degradekit.ops.device.filters import sharpen
+
+        if self.amount == 0:
+            return x
+        out = []
+        for t, part in enumerate([x] if is_held(self.amount, self.threshold) else torch.split(x, 1)):
+            amount = at_frame(self.amount, t)
+            gaussian = strided_gaussian(self.size, self.sigma, amount)
+            out.append(sharpen(part, gaussian, amount, at_frame(self.threshold, t)))
+        return torch.cat(out)
 
     def _sharpened(self, x: FloatImage, t: int) -> FloatImage:
         amount = at_frame(self.amount, t)
