@@ -21,14 +21,16 @@ class Batch(NamedTuple):
     """Micro-batch of a step.
 
     Args:
-        lq: float32 ``[N,3,h,w]`` in [0, 1], of clips ``[N,T,3,h,w]``.
+        lq: float32 ``[N,3,h,w]`` in [0, 1], of clips ``[N,T,3,h,w]``; empty where only GTs were asked for.
         gt: Likewise.
         keys: Names of the pairs.
+        landmarks: Of each face, where they were asked for: float32 ``[5 or 68,2]``, (x, y) in px of its GT.
     """
 
     lq: Tensor
     gt: Tensor
     keys: tuple[str, ...]
+    landmarks: tuple[Tensor, ...] = ()
 
 
 class ValidationPair(NamedTuple):
@@ -54,6 +56,8 @@ class TrainingData:
         rotate: Turn by quarters.
         clip: Frames, or None.
         mirror: Append clips backwards.
+        roles: Images of a pair: ``lq``, ``gt``.
+        landmarks: Give the landmarks of faces as well.
         seed: Keys order and augmentation.
         workers: Processes that read and decode.
         rank: Whose share of every batch this is.
@@ -76,6 +80,8 @@ class TrainingData:
         rotate: bool = False,
         clip: int | None = None,
         mirror: bool = False,
+        roles: Sequence[str] = ("lq", "gt"),
+        landmarks: bool = False,
         seed: int = 0,
         workers: int = 0,
         rank: int = 0,
@@ -85,6 +91,7 @@ class TrainingData:
             "weights": weights, "source": source, "recipe": recipe, "batch_size": micro_batch, "crop": crop,
             "flip": flip, "rotate": rotate, "clip": clip, "shuffle_seed": seed, "drop_last": True,
             "variants": "rotate", "rank": rank, "world_size": ranks,
+            "roles": roles, "columns": ("gt_landmarks",) if landmarks else (),
         }  # fmt: skip
         try:
             self.stream = PairStream(list(places) or None, **options)
@@ -106,7 +113,9 @@ class TrainingData:
         while True:
             try:
                 for batch in self.loader:
-                    yield Batch(self._images(batch["lq"]), self._images(batch["gt"]), tuple(batch["key"]))
+                    gt = self._images(batch["gt"])
+                    lq = self._images(batch["lq"]) if "lq" in batch else gt.new_empty(len(gt), 0)
+                    yield Batch(lq, gt, tuple(batch["key"]), _landmarks(batch))
             except DegradekitError as error:
                 raise ModelError(str(error)) from error
 
@@ -129,6 +138,16 @@ class TrainingData:
             self.loader.load_state_dict(state)
         except DegradekitError as error:
             raise ModelError(str(error)) from error
+
+
+def _landmarks(batch: Mapping[str, Any]) -> tuple[Tensor, ...]:
+    found = batch.get("gt_landmarks", ())
+    if None in found:
+        raise ModelError(
+            f"{batch['key'][found.index(None)]} has no landmarks: build the faces by a recipe with extract.faces, or "
+            "train without components."
+        )
+    return tuple(torch.tensor(points, dtype=torch.float32) for points in found)
 
 
 def validation_pairs(place: str, count: int, *, rank: int = 0, ranks: int = 1) -> Iterator[ValidationPair]:

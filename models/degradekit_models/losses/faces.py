@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from degradekit_models.errors import ModelError
 from degradekit_models.losses.perceptual import gram
 from degradekit_models.ops.roi_align import roi_align
 
@@ -19,6 +20,7 @@ __all__ = [
     "component_style",
     "crop_components",
     "identity_input",
+    "locate_components",
     "pyramid",
 ]
 
@@ -37,6 +39,51 @@ class Components(NamedTuple):
     left_eye: Tensor
     right_eye: Tensor
     mouth: Tensor
+
+
+LEAST_HALF = 16.0
+"""Px at 512 px; a part of a face is never smaller."""
+EYE_OF_DISTANCE = 0.2
+"""Half the width of an eye over the distance of both, in the mean shape of 68 landmarks."""
+
+
+def locate_components(points: Tensor, *, size: int = 512) -> tuple[Landmark, Landmark, Landmark]:
+    """Left eye, right eye and mouth of an aligned face, by its landmarks.
+
+    Args:
+        points: 68 landmarks of iBUG, or five (eyes, nose, corners of the mouth), ``[P,2]``, (x, y) in px.
+        size: side of the face in px.
+
+    Returns:
+        Their centres and half sides at 512 px: the mean of a part's landmarks, and half their larger extent, at least
+        16 px. Five landmarks tell no extent of an eye; it is then taken as 0.2 of the distance of the eyes.
+
+    Raises:
+        ModelError: a part lies outside the face.
+
+    Source:
+        GFPGAN's preparation of FFHQ's landmarks.
+
+    Example:
+        >>> points = torch.tensor([[96.0, 120.0], [160.0, 120.0], [128.0, 160.0], [98.0, 190.0], [158.0, 190.0]])
+        >>> [tuple(round(n) for n in part) for part in locate_components(points, size=256)]
+        [(192, 240, 26), (320, 240, 26), (256, 380, 60)]
+    """
+    at = points.to(torch.float64) * (512 / size)
+    eye = EYE_OF_DISTANCE * float(torch.dist(at[0], at[1])) if len(at) == 5 else 0.0
+    spans = ((0, 1, eye), (1, 2, eye), (3, 5, 0.0)) if len(at) == 5 else ((36, 42, 0.0), (42, 48, 0.0), (48, 68, 0.0))
+    parts = []
+    for first, end, least in spans:
+        part = at[first:end]
+        x, y = part.mean(0).tolist()
+        if not (0 <= x < 512 and 0 <= y < 512):
+            raise ModelError(
+                f"an eye or the mouth lies at ({x * size / 512:.1f}, {y * size / 512:.1f}) px, outside the face of "
+                f"{size} px: build aligned faces (extract.faces.align: ffhq)."
+            )
+        half = float((part.max(0).values - part.min(0).values).max()) / 2
+        parts.append(Landmark(x, y, max(half, least, LEAST_HALF)))
+    return parts[0], parts[1], parts[2]
 
 
 def component_boxes(

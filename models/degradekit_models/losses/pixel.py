@@ -5,12 +5,14 @@ Shapes: any batch of images ``[..., C, H, W]``; a weight map has C channels, or 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import torch
 from torch import Tensor
 
 from degradekit_models.errors import ModelError
 
-__all__ = ["charbonnier", "l1", "mse", "total_variation"]
+__all__ = ["DISTANCES", "charbonnier", "l1", "mse", "total_variation"]
 
 
 def l1(pred: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean") -> Tensor:
@@ -71,6 +73,10 @@ def total_variation(pred: Tensor, weight: Tensor | None = None, *, reduction: st
     columns = None if weight is None else weight[..., :-1]
     down = l1(pred[..., :-1, :], pred[..., 1:, :], rows, reduction=reduction)
     return down + l1(pred[..., :-1], pred[..., 1:], columns, reduction=reduction)
+
+
+DISTANCES: Mapping[str, Callable[..., Tensor]] = {"l1": l1, "mse": mse, "charbonnier": charbonnier}
+"""Distances between images by name."""
 
 
 def _same_shape(pred: Tensor, target: Tensor) -> None:

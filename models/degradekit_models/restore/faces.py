@@ -135,16 +135,21 @@ def _paste(rgb: Array, face: Array, mask: Array, matrix: Array) -> Array:
     return out
 
 
-def face_network(net: nn.Module, device: torch.device | str = "cpu") -> FaceNet:
+def face_network(net: nn.Module, device: torch.device | str = "cpu", *, side: int = SIDE) -> FaceNet:
     """Makes a function of pictures of a GFPGAN; the noise is the stored one, so that results can be repeated.
 
+    Args:
+        net: the network.
+        device: where it runs.
+        side: of the faces in pixels.
+
     Raises:
-        ModelError: another network.
+        ModelError: another network, or one for faces of another size.
     """
     if not isinstance(net, FACE_NETWORKS):
         raise ModelError(f"{type(net).__name__} restores no aligned faces: the face model is a GFPGAN.")
-    if net.out_size != SIDE:
-        raise ModelError(f"this GFPGAN takes faces of {net.out_size} pixels; one for {SIDE} is needed.")
+    if net.out_size != side:
+        raise ModelError(f"this GFPGAN takes faces of {net.out_size} pixels; one for {side} is needed.")
     net = net.eval().to(device)
 
     @torch.inference_mode()

@@ -13,20 +13,34 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from degradekit_models.errors import ModelError
 from degradekit_models.train.parts import (
     AdversarialTerm,
+    ComponentsTerm,
     Data,
     Freeze,
+    GanTerm,
+    IdentityTerm,
+    LazyTerm,
     Network,
     Optimizer,
     Part,
+    PathLengthTerm,
     PerceptualTerm,
     PixelTerm,
     Positive,
+    PyramidTerm,
     Schedule,
     Sharpen,
     Validation,
 )
 
-__all__ = ["SCHEMES", "Config", "RestorationConfig", "load_config", "parse_config"]
+__all__ = [
+    "SCHEMES",
+    "Config",
+    "GFPGANConfig",
+    "RestorationConfig",
+    "StyleGAN2Config",
+    "load_config",
+    "parse_config",
+]
 
 
 class Config(Part):
@@ -61,6 +75,16 @@ class Config(Part):
     seed: int = 0
     save_every: int = Field(5000, gt=0)
     validation: Validation = Validation()
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Which images of a pair are trained on."""
+        return ("lq", "gt")
+
+    @property
+    def landmarks(self) -> bool:
+        """Whether the landmarks of faces are needed."""
+        return False
 
     @model_validator(mode="after")
     def _clips(self) -> Config:
@@ -98,8 +122,70 @@ class RestorationConfig(Config):
         return self
 
 
+class GFPGANConfig(Config):
+    """Restoring aligned faces from pairs of equal size, as GFPGAN is trained; images are taken to [-1, 1].
+
+    Args:
+        discriminator: The adversary of whole faces.
+        pixel: Pixel term, or None.
+        pyramid: Term of the U-Net's images, or None.
+        perceptual: Feature and style terms, or None.
+        adversarial: Game with whole faces.
+        r1: Regulariser of its discriminator, or None; half the weight counts, as published.
+        components: Games with eyes and mouth, or None; needs pairs with landmarks.
+        identity: Identity term, or None.
+    """
+
+    scheme: Literal["gfpgan"]
+    discriminator: Network
+    pixel: PixelTerm | None = None
+    pyramid: PyramidTerm | None = None
+    perceptual: PerceptualTerm | None = None
+    adversarial: GanTerm
+    r1: LazyTerm | None = None
+    components: ComponentsTerm | None = None
+    identity: IdentityTerm | None = None
+
+    @property
+    def landmarks(self) -> bool:
+        """Eyes and mouth are found by them."""
+        return self.components is not None
+
+    @model_validator(mode="after")
+    def _whole_faces(self) -> GFPGANConfig:
+        if self.data.crop is not None or self.data.clip is not None or self.data.rotate:
+            raise ValueError("faces are trained on whole and upright: give data no crop and no clip, and rotate: false")
+        return self
+
+
+class StyleGAN2Config(Config):
+    """Making pictures from random codes, as StyleGAN2 is trained, on GTs alone; they are taken to [-1, 1].
+
+    Args:
+        discriminator: The adversary.
+        adversarial: The game.
+        r1: Regulariser of the discriminator, or None; half the weight counts, as published.
+        path_length: Regulariser of the generator, or None.
+        mixing: Probability that a picture is made from two codes.
+    """
+
+    scheme: Literal["stylegan2"]
+    discriminator: Network
+    adversarial: GanTerm
+    r1: LazyTerm | None = None
+    path_length: PathLengthTerm | None = None
+    mixing: float = Field(0.9, ge=0, le=1)
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """There is nothing to restore."""
+        return ("gt",)
+
+
 SCHEMES: Mapping[str, type[Config]] = {
     "restoration": RestorationConfig,
+    "gfpgan": GFPGANConfig,
+    "stylegan2": StyleGAN2Config,
 }
 """What a config may name as its scheme."""
 

@@ -84,15 +84,34 @@ def train(config: Config, run: Run, fabric: Fabric, reporter: Reporter) -> Schem
         scheme.load_state_dict(state["scheme"])
         data.load_state_dict(json.loads(state["stream"]))
         begin, best = int(state["step"]), float(state["best"])
+    reporter.begin(begin, config.iterations)
+    try:
+        _loop(config, run, fabric, reporter, scheme, data, begin=begin, best=best)
+    finally:
+        reporter.end()
+    return scheme
+
+
+def _loop(
+    config: Config,
+    run: Run,
+    fabric: Fabric,
+    reporter: Reporter,
+    scheme: Scheme,
+    data: TrainingData,
+    *,
+    begin: int,
+    best: float,
+) -> None:
+    """From one step to the last; ``best`` is the best PSNR so far."""
     end = config.iterations if run.stop_after is None else min(config.iterations, begin + run.stop_after)
     batches = _steps(data, config.data.accumulate, once=run.overfit_one_batch)
-    reporter.begin(begin, config.iterations)
     for step in range(begin, end):
         torch.manual_seed(_step_seed(config.seed, step, fabric.global_rank))
         asked = time.perf_counter()
         batch = next(batches)
         waited = time.perf_counter() - asked
-        pairs = [Pairs(fabric.to_device(part.lq), fabric.to_device(part.gt)) for part in batch]
+        pairs = [Pairs(fabric.to_device(part.lq), fabric.to_device(part.gt), part.landmarks) for part in batch]
         try:
             losses = scheme.step(pairs, step)
         except ModelError as error:
@@ -112,8 +131,6 @@ def train(config: Config, run: Run, fabric: Fabric, reporter: Reporter) -> Schem
         best = max(best, first.psnr) if first is not None else best
         if run.keep and (done % config.save_every == 0 or done == end or better):
             _save(config, run, fabric, scheme, data, step=done, best=best, better=better)
-    reporter.end()
-    return scheme
 
 
 def _data(config: Config, run: Run, fabric: Fabric) -> TrainingData:
@@ -123,14 +140,17 @@ def _data(config: Config, run: Run, fabric: Fabric) -> TrainingData:
             f"data.batch_size {config.data.batch_size} cannot be shared by {fabric.world_size} ranks with "
             f"{config.data.accumulate} micro-batches each."
         )
+    if run.validation and "lq" not in config.roles:
+        raise ModelError(f"the scheme {config.scheme} restores nothing that could be compared: leave out --validate.")
     given = [weight for weight in run.data.values() if weight is not None]
     if given and len(given) != len(run.data):
         raise ModelError("give a weight to every dataset (--data FOLDER:0.3), or to none.")
     return TrainingData(
         tuple(run.data), weights=given or None, source=run.source, recipe=run.recipe,
         micro_batch=config.data.batch_size // parts, crop=config.data.crop, flip=config.data.flip,
-        rotate=config.data.rotate, clip=config.data.clip, mirror=config.data.mirror, seed=config.seed,
-        workers=run.workers, rank=fabric.global_rank, ranks=fabric.world_size,
+        rotate=config.data.rotate, clip=config.data.clip, mirror=config.data.mirror, roles=config.roles,
+        landmarks=config.landmarks, seed=config.seed, workers=run.workers,
+        rank=fabric.global_rank, ranks=fabric.world_size,
     )  # fmt: skip
 
 

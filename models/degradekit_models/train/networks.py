@@ -15,12 +15,13 @@ from degradekit_models.archs import ARCHS
 from degradekit_models.checkpoints import load_weights, read_checkpoint
 from degradekit_models.errors import ModelError
 from degradekit_models.losses.perceptual import PerceptualLoss
-from degradekit_models.train.parts import Network, Optimizer, PerceptualTerm, Schedule
+from degradekit_models.train.parts import IdentityTerm, Network, Optimizer, PerceptualTerm, Schedule
 
-__all__ = ["Trained", "make_network", "perceptual_loss"]
+__all__ = ["Trained", "identity_network", "make_network", "perceptual_loss"]
 
 PARTS = {
     "spynet_path": "spynet_sintel_final-3d2a1287.pth",
+    "decoder_load_path": "StyleGAN2_512_Cmul1_FFHQ_B12G4_scratch_800k.pth, or another StyleGAN2 of this size",
     "edvr_path": "EDVR_REDS_pretrained_for_IconVSR or EDVR_Vimeo90K_pretrained_for_IconVSR",
 }
 """Constructor arguments that name a trained part, and the published file of it."""
@@ -118,7 +119,7 @@ def make_network(network: Network, *, allow_random_init: bool = False) -> nn.Mod
         for name, file in PARTS.items():
             if name in known and known[name] is None:
                 raise ModelError(
-                    f"generator.arguments.{name} is missing: give {file}, or --allow-random-init to train it as well."
+                    f"generator.arguments.{name} is missing: give {file}, or --allow-random-init to begin without it."
                 )
     net = build(network.arch, **network.arguments)
     if network.weights is None:
@@ -164,3 +165,25 @@ def perceptual_loss(
     if term.vgg19 is not None:
         load_weights(loss.features, term.vgg19)
     return fabric.to_device(loss.eval())  # type: ignore[return-value]
+
+
+def identity_network(term: IdentityTerm, fabric: Fabric, *, allow_random_init: bool = False) -> nn.Module:
+    """ArcFace on the device, frozen.
+
+    Args:
+        term: Which file.
+        fabric: Device and precision.
+        allow_random_init: Take a random network where there is no file, instead of refusing.
+
+    Raises:
+        ModelError: The file is missing or does not fit.
+    """
+    if term.arcface is None and not allow_random_init:
+        raise ModelError(
+            "identity.arcface is missing: give GFPGAN's arcface_resnet18.pth, or --allow-random-init to train against "
+            "a random network."
+        )
+    net = build("resnet_arcface18")
+    if term.arcface is not None:
+        load_weights(net, term.arcface)
+    return fabric.to_device(net.eval().requires_grad_(False))

@@ -10,13 +10,19 @@ from degradekit_models.train.schedules import CosineRestarts, MultiStep
 
 __all__ = [
     "AdversarialTerm",
+    "ComponentsTerm",
     "Data",
     "Freeze",
+    "GanTerm",
+    "IdentityTerm",
+    "LazyTerm",
     "Network",
     "Optimizer",
     "Part",
+    "PathLengthTerm",
     "PerceptualTerm",
     "PixelTerm",
+    "PyramidTerm",
     "Schedule",
     "Sharpen",
     "Validation",
@@ -151,20 +157,97 @@ class PerceptualTerm(Part):
     vgg19: str | None = None
 
 
-class AdversarialTerm(Part):
+class GanTerm(Part):
     """The generator's part of the game; see `losses.adversarial`.
 
     Args:
         kind: Of loss.
         weight: On the generator's term; the discriminator's has none.
-        relativistic: Compare real and fake with each other's mean, as ESRGAN does.
-        start: Step from which the generator is trained; before it only the discriminator is.
     """
 
     kind: Literal["vanilla", "lsgan", "wgan", "wgan_softplus", "hinge"] = "vanilla"
     weight: float = Positive
+
+
+class AdversarialTerm(GanTerm):
+    """The game with what super-resolution adds to it.
+
+    Args:
+        relativistic: Compare real and fake with each other's mean, as ESRGAN does.
+        start: Step from which the generator is trained; before it only the discriminator is.
+    """
+
     relativistic: bool = False
     start: int = Field(0, ge=0)
+
+
+class LazyTerm(Part):
+    """A regulariser that is taken once in so many steps, and then as many times as strong.
+
+    Args:
+        weight: Counts times `every`.
+        every: Steps from one to the next.
+    """
+
+    weight: float = Positive
+    every: int = Field(16, gt=0)
+
+    def due(self, number: int) -> bool:
+        """Whether it is taken at a step, from 0: at the last of every so many."""
+        return (number + 1) % self.every == 0
+
+
+class PathLengthTerm(LazyTerm):
+    """Keeps the generator smooth; see `losses.regularisers.path_length`.
+
+    Args:
+        shrink: Its batch is so many times smaller than that of the step.
+        decay: Share of a batch in the running mean.
+    """
+
+    every: int = Field(4, gt=0)
+    shrink: int = Field(2, gt=0)
+    decay: float = Field(0.01, gt=0, le=1)
+
+
+class PyramidTerm(Part):
+    """L1 on the images that GFPGAN's U-Net makes on its way up.
+
+    Args:
+        weight: Of each size.
+        until: First step at which it counts no longer; None counts it always.
+    """
+
+    weight: float = Positive
+    until: int | None = Field(None, gt=0)
+
+
+class ComponentsTerm(Part):
+    """A game for each eye and for the mouth; see `losses.faces`.
+
+    Args:
+        weight: On the generator's term of each, binary cross entropy.
+        style_weight: On the distance of the Gram matrices of the discriminators' features; 0 leaves it out.
+        eye_enlarge: Factor on the half side of the eyes' boxes.
+        optimizer: Of the three discriminators.
+    """
+
+    weight: float = Positive
+    style_weight: float = Field(200.0, ge=0)
+    eye_enlarge: float = Field(1.4, gt=0)
+    optimizer: Optimizer
+
+
+class IdentityTerm(Part):
+    """L1 on the identity vectors of the grey faces.
+
+    Args:
+        weight: Of the term.
+        arcface: File of the trained ArcFace.
+    """
+
+    weight: float = Positive
+    arcface: str | None = None
 
 
 class Sharpen(Part):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 from lightning.fabric import Fabric
 from torch import Tensor
@@ -13,15 +14,12 @@ from degradekit_models.losses.adversarial import (
     relativistic_discriminator,
     relativistic_generator,
 )
-from degradekit_models.losses.pixel import charbonnier, l1, mse
 from degradekit_models.train.config import RestorationConfig
 from degradekit_models.train.networks import Trained, make_network, perceptual_loss
-from degradekit_models.train.scheme import Pairs, Scheme
+from degradekit_models.train.scheme import Pairs, Scheme, pixel_loss
 from degradekit_models.train.sharpen import sharpen
 
 __all__ = ["Restoration"]
-
-PIXEL: Mapping[str, Callable[..., Tensor]] = {"l1": l1, "mse": mse, "charbonnier": charbonnier}
 
 
 class Restoration(Scheme):
@@ -77,10 +75,7 @@ class Restoration(Scheme):
         sharp = sharpen(_frames(gt)).view_as(gt) if flags.pixel or flags.perceptual or flags.adversarial else gt
         losses: dict[str, Tensor] = {}
         if config.pixel is not None:
-            distance = PIXEL[config.pixel.kind]
-            target = sharp if flags.pixel else gt
-            share = 1 / len(fake) if config.pixel.reduction == "sum" else 1.0
-            losses["pixel"] = config.pixel.weight * share * distance(fake, target, reduction=config.pixel.reduction)
+            losses["pixel"] = pixel_loss(config.pixel, fake, sharp if flags.pixel else gt)
         if self.perceptual is not None:
             found = self.perceptual(_frames(fake), _frames(sharp if flags.perceptual else gt))
             losses |= {name: value for name, value in found._asdict().items() if value is not None}
@@ -98,17 +93,13 @@ class Restoration(Scheme):
     ) -> None:
         term = self.config.adversarial
         assert term is not None
-        net.bare.requires_grad_(True)
-        net.optimizer.zero_grad()
-        for i, (pairs, fake) in enumerate(zip(batches, fakes, strict=True)):
-            gt = target_of(fake, pairs.gt)
-            real = sharpen(_frames(gt)) if self.config.sharpen.adversarial else _frames(gt)
-            with net.gathering(last=i == len(batches) - 1):
-                on_real, on_fake = net(real), net(_frames(fake))
-                loss = relativistic_discriminator if term.relativistic else plain_discriminator
-                halves = loss(on_real, on_fake, kind=term.kind)
-                self._backward({"d_real": halves.real, "d_fake": halves.fake}, len(batches), totals)
-        net.move()
+        loss = relativistic_discriminator if term.relativistic else plain_discriminator
+        shown = ((self._real(fake, pairs), _frames(fake)) for pairs, fake in zip(batches, fakes, strict=True))
+        self._teach(net, shown, len(batches), totals, loss=partial(loss, kind=term.kind))
+
+    def _real(self, fake: Tensor, pairs: Pairs) -> Tensor:
+        gt = _frames(target_of(fake, pairs.gt))
+        return sharpen(gt) if self.config.sharpen.adversarial else gt
 
     def _freeze(self, number: int) -> None:
         if not self.config.freeze:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,19 +16,30 @@ from torch import Tensor, nn
 
 from degradekit_models.data import validation_pairs
 from degradekit_models.errors import ModelError
+from degradekit_models.losses.adversarial import DiscriminatorLoss
+from degradekit_models.losses.pixel import DISTANCES
+from degradekit_models.losses.regularisers import r1
 from degradekit_models.train.average import Average
 from degradekit_models.train.config import Config
 from degradekit_models.train.networks import Trained
+from degradekit_models.train.parts import PixelTerm
 from degradekit_models.train.validate import Restore, Score, restorer, validate
 
-__all__ = ["Pairs", "Scheme"]
+__all__ = ["Pairs", "Scheme", "pixel_loss"]
 
 
 class Pairs(NamedTuple):
-    """A micro-batch on the device: images ``[N,3,h,w]``, of clips ``[N,T,3,h,w]``, in [0, 1]."""
+    """A micro-batch on the device.
+
+    Args:
+        lq: Images ``[N,3,h,w]``, of clips ``[N,T,3,h,w]``, in [0, 1].
+        gt: Likewise.
+        landmarks: Of each face ``[5 or 68,2]``, (x, y) in px of its GT, on the CPU; where the config asks for them.
+    """
 
     lq: Tensor
     gt: Tensor
+    landmarks: tuple[Tensor, ...] = ()
 
 
 class Scheme(ABC):
@@ -88,6 +99,42 @@ class Scheme(ABC):
             totals[name] = totals.get(name, 0.0) + value / parts
         self.fabric.backward(torch.stack(list(losses.values())).sum() / parts)
 
+    def _teach(
+        self,
+        net: Trained,
+        shown: Iterable[tuple[Any, Any]],
+        parts: int,
+        totals: dict[str, float],
+        *,
+        loss: Callable[[Any, Any], DiscriminatorLoss],
+        name: str = "d",
+        r1_weight: float = 0.0,
+    ) -> None:
+        """Move a discriminator once.
+
+        Args:
+            net: The discriminator; afterwards its parameters want gradients.
+            shown: Real and generated images of each micro-batch.
+            parts: How many micro-batches.
+            totals: Terms are added here.
+            loss: Of its outputs for both.
+            name: What its terms are called.
+            r1_weight: On the squared gradient at real images; 0 leaves it out.
+        """
+        net.bare.requires_grad_(True)
+        net.optimizer.zero_grad()
+        for i, (real, fake) in enumerate(shown):
+            with net.gathering(last=i == parts - 1):
+                halves = loss(net(real), net(fake))
+                self._backward({f"{name}_real": halves.real, f"{name}_fake": halves.fake}, parts, totals)
+                if r1_weight:
+                    images = real.detach().requires_grad_()
+                    scores = net(images)
+                    # Every parameter has a part in it, if one of nothing: data-parallel training waits for them all.
+                    penalty = r1_weight * r1(scores, images) + 0 * scores.sum()
+                    self._backward({f"{name}_r1": penalty}, parts, totals)
+        net.move()
+
     def averaged(self) -> nn.Module:
         """A copy of the generator with the averaged weights where there are some, in evaluation mode."""
         net = copy.deepcopy(self.generator.bare)
@@ -140,3 +187,9 @@ class Scheme(ABC):
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         self.fabric.strategy.precision.load_state_dict(state["precision"])
+
+
+def pixel_loss(term: PixelTerm, fake: Tensor, target: Tensor) -> Tensor:
+    """The weighted pixel term; a sum over pixels is the mean over images, so that micro-batches and ranks add up."""
+    share = 1 / len(fake) if term.reduction == "sum" else 1.0
+    return term.weight * share * DISTANCES[term.kind](fake, target, reduction=term.reduction)

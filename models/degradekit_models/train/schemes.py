@@ -7,14 +7,18 @@ from typing import Any
 
 from lightning.fabric import Fabric
 
-from degradekit_models.train.config import Config, RestorationConfig
+from degradekit_models.train.config import Config, GFPGANConfig, RestorationConfig, StyleGAN2Config
+from degradekit_models.train.gfpgan import GFPGAN
 from degradekit_models.train.restoration import Restoration
 from degradekit_models.train.scheme import Scheme
+from degradekit_models.train.stylegan2 import StyleGAN2
 
 __all__ = ["make_scheme"]
 
 SCHEMES: Mapping[type[Config], Any] = {
     RestorationConfig: Restoration,
+    GFPGANConfig: GFPGAN,
+    StyleGAN2Config: StyleGAN2,
 }
 
 

@@ -15,7 +15,7 @@ from degradekit_models.data import ValidationPair
 from degradekit_models.metrics import psnr, ssim
 from degradekit_models.restore.upscale import Restorer
 
-__all__ = ["Restore", "Score", "restorer", "validate"]
+__all__ = ["Restore", "Score", "restorer", "validate", "write_png"]
 
 Restore: TypeAlias = Callable[[Any], Any]
 """LQ frames, uint8 or uint16 ``[T,h,w,3]`` -> restored frames, uint8 ``[T,H,W,3]``; one of a window's middle frame."""
@@ -58,9 +58,8 @@ def validate(
         for o, g in zip(out, gt, strict=True):
             sums += torch.tensor((psnr(o, g, crop=crop, y=luma), ssim(o, g, crop=crop, y=luma), 1.0), dtype=sums.dtype)
         if pictures is not None and pair.number < count:
-            _write(
-                pictures / f"{pair.number:03d}.png", pair.lq[len(pair.lq) // 2], out[len(out) // 2], gt[len(gt) // 2]
-            )
+            middle = pair.lq[len(pair.lq) // 2], out[len(out) // 2], gt[len(gt) // 2]
+            write_png(pictures / f"{pair.number:03d}.png", _side_by_side(*middle))
     summed: Tensor = total(sums)
     mean = (summed[:2] / summed[2]).tolist()  # nan of nothing
     return Score(mean[0], mean[1], int(summed[2]))
@@ -87,10 +86,15 @@ def _levels(clip: Any) -> Any:
     return (clip >> 8).astype(np.uint8) if clip.dtype == np.uint16 else clip
 
 
-def _write(path: Path, lq: Any, out: Any, gt: Any) -> None:
+def _side_by_side(lq: Any, out: Any, gt: Any) -> Any:
     h, w = gt.shape[:2]
     large = cv2.resize(_levels(lq), (w, h), interpolation=cv2.INTER_NEAREST)
+    return np.concatenate((large, out, _levels(gt)), axis=1)
+
+
+def write_png(path: Path, rgb: Any) -> None:
+    """Write a picture, uint8 ``[H,W,3]``."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    ok, data = cv2.imencode(".png", np.concatenate((large, out, _levels(gt)), axis=1)[..., ::-1])
+    ok, data = cv2.imencode(".png", rgb[..., ::-1])
     assert ok
     path.write_bytes(data.tobytes())

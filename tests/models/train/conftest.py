@@ -59,3 +59,11 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plan = plan_build(parse_recipe(text, where="tiny"), source=str(folder), out=str(folder / "set"))
     run_build(plan, Progress(None), executor="inline")
     return folder / "set"
+
+
+@pytest.fixture(scope="session")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """12 pairs of aligned faces with landmarks, 32 px."""
+    from tests.models.train.faces import build_faces  # which draws with what is here
+
+    return build_faces(tmp_path_factory.mktemp("faces"))

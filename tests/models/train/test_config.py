@@ -9,8 +9,9 @@ import pytest
 from degradekit_models import build
 from degradekit_models.archs import ARCHS
 from degradekit_models.errors import ModelError
-from degradekit_models.train.config import load_config, parse_config
+from degradekit_models.train.config import GFPGANConfig, StyleGAN2Config, load_config, parse_config
 from tests.models.train.conftest import TINY
+from tests.models.train.faces import TINY_GFPGAN, TINY_STYLEGAN2
 
 CONFIGS = sorted((Path(__file__).parents[3] / "models" / "configs").glob("*.yaml"))
 
@@ -38,6 +39,9 @@ PUBLISHED = {
     "iconvsr_vimeo90k_x4": (300_000, 8, 2e-4, 6.9167e-5),
     "basicvsrpp_x4": (600_000, 8, 1e-4, 3.4617e-5),
     "basicvsrpp_vimeo90k_x4": (300_000, 8, 1e-4, 3.4617e-5),
+    "gfpgan_v1": (800_000, 12, 2e-3, 2e-3),
+    "gfpgan_v1_simple": (800_000, 12, 2e-3, 2e-3),
+    "stylegan2_256_ffhq": (800_000, 24, 2e-3, 2e-3),
 }
 
 
@@ -69,6 +73,35 @@ def test_losses_are_those_of_the_papers() -> None:
     assert 0 < sum(any(text in name for text in tsa.names) for name in names) < len(names)
 
 
+def test_faces_are_trained_as_published() -> None:
+    whole, simple, stylegan2 = (
+        load_config(next(path for path in CONFIGS if path.stem == name))
+        for name in ("gfpgan_v1", "gfpgan_v1_simple", "stylegan2_256_ffhq")
+    )
+    assert isinstance(whole, GFPGANConfig)
+    assert isinstance(simple, GFPGANConfig)
+    assert isinstance(stylegan2, StyleGAN2Config)
+    told = whole.model_dump(exclude={"name", "components", "identity"})
+    assert told == simple.model_dump(exclude={"name", "components", "identity"})
+    assert (simple.components, simple.identity, simple.landmarks, whole.landmarks) == (None, None, False, True)
+    assert whole.pyramid is not None
+    assert (whole.pyramid.weight, whole.pyramid.until) == (1.0, 50_000)
+    assert whole.optimizer.betas == (0.0, 0.99)
+    for config in (whole, stylegan2):
+        assert config.discriminator_optimizer is not None
+        assert config.discriminator_optimizer.betas == pytest.approx((0.0, 0.99 ** (16 / 17)), abs=1e-6)
+        assert config.ema == pytest.approx(0.5 ** (32 / 10_000), abs=1e-6)
+        assert config.schedule.gamma == 0.5
+        assert config.r1 is not None
+        assert (config.r1.weight, config.r1.every) == (10.0, 16)
+        assert [step for step in range(40) if config.r1.due(step)] == [15, 31]  # the 16th and the 32nd
+        assert config.adversarial.kind == "wgan_softplus"
+        assert (config.data.flip, config.data.rotate) == (True, False)
+    assert (whole.schedule.milestones, stylegan2.schedule.milestones) == ((600_000, 700_000), (600_000,))
+    assert stylegan2.optimizer.betas == pytest.approx((0.0, 0.99 ** (4 / 5)), abs=1e-6)
+    assert (stylegan2.roles, stylegan2.mixing) == (("gt",), 0.9)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -83,6 +116,12 @@ def test_losses_are_those_of_the_papers() -> None:
         ),
         (TINY.replace("crop: 32", "crop: 32, mirror: true"), "data.mirror appends a clip backwards: give data.clip"),
         (TINY + "scheme: restauration", "scheme: 'restauration' is unknown; did you mean 'restoration'?"),
+        (TINY_GFPGAN.replace("rotate: false", "rotate: true"), "faces are trained on whole and upright"),
+        (TINY_GFPGAN.replace("flip: true", "crop: 16"), "faces are trained on whole and upright: give data no crop"),
+        (TINY_GFPGAN.replace("style_weight: 200", "stile_weight: 200"), "did you mean 'style_weight'?"),
+        (TINY_GFPGAN.replace("optimizer: {lr: 2.0e-3, betas: [0.9, 0.99]}", ""), "components.optimizer: this is requ"),
+        (TINY_STYLEGAN2.replace("mixing: 0.5", "mixing: 2"), "mixing: Input should be less than or equal to 1"),
+        (TINY_STYLEGAN2 + "pixel: {weight: 1}", "pixel: unknown name"),
         ("a: [", "this is no YAML"),
         ("- 1", "a config maps names to values, this is list"),
     ],

@@ -1,0 +1,180 @@
+"""StyleGAN2's scheme: the published step, lazily regularised, and exactly resumed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor
+from torch.nn import functional as F
+
+from degradekit_models import load_checkpoint
+from degradekit_models.cli import main
+from degradekit_models.data import TrainingData
+from degradekit_models.errors import ModelError
+from degradekit_models.train.config import StyleGAN2Config, parse_config
+from degradekit_models.train.scheme import Pairs
+from degradekit_models.train.stylegan2 import StyleGAN2
+from tests.models.train.faces import SIDE, TINY_STYLEGAN2
+from tests.models.train.test_gfpgan import adam, in_float64, same_state
+from tests.models.train.test_loop import curve, go
+
+__all__ = ["in_float64"]
+
+
+def make(text: str = TINY_STYLEGAN2, precision: Any = "32-true") -> StyleGAN2:
+    torch.manual_seed(0)
+    config = parse_config(text)
+    assert isinstance(config, StyleGAN2Config)
+    return StyleGAN2(config, Fabric(accelerator="cpu", devices=1, precision=precision))
+
+
+def pictures(count: int = 4) -> Pairs:
+    gt = torch.rand(count, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+    return Pairs(gt.new_empty(count, 0), gt)
+
+
+def test_resumed_run_equals_an_unbroken_one(faces: Path, tmp_path: Path) -> None:
+    go(TINY_STYLEGAN2, faces, tmp_path / "whole")
+    for steps in (1, 2, 3):
+        go(TINY_STYLEGAN2, faces, tmp_path / "parts", resume=True, stop_after=steps)
+    assert curve(tmp_path / "parts") == curve(tmp_path / "whole")
+    same_state(tmp_path / "parts", tmp_path / "whole")
+    lines = curve(tmp_path / "whole")
+    assert [line["step"] for line in lines if "d_r1" in line] == [2, 5]
+    assert [line["step"] for line in lines if "path" in line] == [1, 3, 5]
+    assert torch.load(tmp_path / "whole/last.ckpt", weights_only=True)["scheme"]["path_mean"] > 0
+    for step in (3, 6):
+        samples = [tmp_path / run / f"pictures/{step:08d}/samples.png" for run in ("whole", "parts")]
+        assert samples[0].read_bytes() == samples[1].read_bytes()
+
+
+@pytest.mark.usefixtures("in_float64")
+@pytest.mark.parametrize("mixing", [0.0, 1.0])
+def test_one_step_is_the_published_one(mixing: float) -> None:
+    """Both games and both regularisers, written down once more with torch's own functions."""
+    text = TINY_STYLEGAN2.replace("mixing: 0.5", f"mixing: {mixing}").replace("every: 3}\npath", "every: 2}\npath")
+    scheme, by_hand, batch = make(text, "64-true"), make(text, "64-true"), pictures()
+    torch.manual_seed(3)
+    totals = scheme.step([batch], 1)
+    assert totals.keys() == {"d_real", "d_fake", "d_r1", "gan", "path"}
+    torch.manual_seed(3)
+    mean = _published_step(by_hand, batch.gt * 2 - 1, two=mixing > 0)
+    assert scheme.path_mean.item() == pytest.approx(mean, rel=1e-12)
+    for name, trained in scheme.trained.items():
+        expected = dict(by_hand.trained[name].bare.named_parameters())
+        for key, value in trained.bare.named_parameters():
+            wanted = expected[key].grad
+            assert value.grad is not None
+            assert wanted is not None
+            assert (value.grad - wanted).abs().max() <= 1e-9 * wanted.abs().max() + 1e-15, (name, key)
+            assert (value - expected[key]).abs().max() <= 1e-9, (name, key)
+
+
+def _published_step(scheme: StyleGAN2, real: Tensor, *, two: bool) -> float:
+    g, d = (scheme.trained[name].bare for name in ("generator", "discriminator"))
+
+    def codes(count: int) -> list[Tensor]:
+        torch.rand(())
+        return list(torch.randn(2 if two else 1, count, 16).unbind(0))
+
+    fake = g(codes(4))[0].detach()
+    d_loss = F.softplus(-d(real)).mean() + F.softplus(d(fake)).mean()
+    images = real.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(d(images).sum(), images, create_graph=True)
+    adam(d, d_loss + 10 / 2 * slope.square().sum((1, 2, 3)).mean() * 2, (0.0, 0.990586))
+    d.requires_grad_(False)
+    loss = F.softplus(-d(g(codes(4))[0])).mean()
+    made, latents = g(codes(2), return_latents=True)
+    noise = torch.randn_like(made) / SIDE
+    (slope,) = torch.autograd.grad((made * noise).sum(), latents, create_graph=True)
+    lengths = slope.square().sum(2).mean(1).sqrt()
+    mean = 0.01 * lengths.mean()  # of a running mean that begins at 0
+    adam(g, loss + 2 * 2 * (lengths - mean).square().mean() + 0 * made.sum(), (0.0, 0.991992))
+    return mean.item()
+
+
+def test_codes_are_mixed_as_often_as_the_config_says() -> None:
+    torch.manual_seed(0)
+    scheme = make()
+    counts = [len(scheme._codes(1)) for _ in range(200)]
+    assert set(counts) == {1, 2}
+    assert counts.count(2) == pytest.approx(100, abs=25)
+
+
+def test_only_gts_are_read(faces: Path, tmp_path: Path) -> None:
+    batch = next(iter(TrainingData((str(faces),), micro_batch=4, roles=("gt",))))
+    assert batch.lq.numel() == 0
+    assert batch.gt.shape == (4, 3, SIDE, SIDE)
+    with pytest.raises(ModelError, match="the scheme stylegan2 restores nothing that could be compared"):
+        go(TINY_STYLEGAN2, faces, tmp_path, validation=[str(faces)])
+
+
+def test_discriminator_and_generator_do_not_train_each_other() -> None:
+    scheme = make()
+    adversary = scheme.trained["discriminator"].bare
+    before = {name: value.clone() for name, value in scheme.generator.bare.named_parameters()}
+    scheme._teach(scheme.trained["discriminator"], scheme._shown([pictures()]), 1, {}, loss=_game, r1_weight=1.0)
+    assert all(torch.equal(before[name], value) for name, value in scheme.generator.bare.named_parameters())
+    first = {name: value.clone() for name, value in adversary.named_parameters()}
+    scheme.trained["discriminator"].move = lambda **_: None  # type: ignore[method-assign]
+    scheme.step([pictures()], 1)
+    assert all(torch.equal(first[name], value) for name, value in adversary.named_parameters())
+    assert all(not torch.equal(before[name], value) for name, value in scheme.generator.bare.named_parameters())
+
+
+def _game(real: Tensor, fake: Tensor) -> Any:
+    from degradekit_models.losses.adversarial import plain_discriminator
+
+    return plain_discriminator(real, fake, kind="wgan_softplus")
+
+
+def test_a_loss_that_is_not_finite_stops_before_a_weight_moves() -> None:
+    scheme = make()
+    before = {name: value.clone() for name, value in scheme.trained["discriminator"].bare.state_dict().items()}
+    with pytest.raises(ModelError, match="the loss 'd_real' is nan"):
+        scheme.step([pictures()._replace(gt=torch.full((4, 3, SIDE, SIDE), torch.nan))], 0)
+    after = scheme.trained["discriminator"].bare.state_dict()
+    assert all(torch.equal(before[name], value) for name, value in after.items())
+
+
+def test_pictures_come_nearer_to_what_is_shown() -> None:
+    """Its colours do, at least: that much a network of 20,000 weights learns in seconds."""
+    scheme = make(TINY_STYLEGAN2.replace("mixing: 0.5", "mixing: 0.9").replace("lr: 2.0e-3", "lr: 1.0e-2"))
+    colour = torch.tensor((0.8, 0.3, 0.5)).view(1, 3, 1, 1)
+    batch = pictures()
+    shown = batch._replace(gt=(colour + 0.1 * (batch.gt - 0.5)))
+
+    def distance() -> float:
+        torch.manual_seed(5)
+        with torch.no_grad():
+            made, _ = scheme.averaged()([torch.randn(8, 16)], randomize_noise=False)
+        return float((made.mean((0, 2, 3)) / 2 + 0.5 - colour.flatten()).abs().mean())
+
+    torch.manual_seed(4)
+    begun = distance()
+    for step in range(20):
+        scheme.step([shown], step)
+    assert distance() < 0.5 * begun
+
+
+def test_command_line_trains(faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "tiny.yaml"
+    config.write_text(TINY_STYLEGAN2.replace("batch_size: 4", "batch_size: 4, accumulate: 2"))
+    common = ["train", str(config), "--data", str(faces), "--accelerator", "cpu", "--devices", "1"]
+    assert main([*common, "--dry-run", "-o", str(tmp_path / "dry")]) == 0
+    assert not (tmp_path / "dry").exists()
+    assert main([*common, "-o", str(tmp_path / "run")]) == 0
+    net = load_checkpoint(tmp_path / "run/generator.pth")
+    image, _ = net([torch.zeros(1, 16)], randomize_noise=False)
+    assert image.shape == (1, 3, SIDE, SIDE)
+    assert image.isfinite().all()
+
+
+def test_another_network_is_refused() -> None:
+    text = TINY_STYLEGAN2.replace("stylegan2_generator_256_c2", "stylegan2_discriminator_256_c2")
+    with pytest.raises(ModelError, match="stylegan2_discriminator_256_c2 makes no pictures of codes: give a StyleGAN2"):
+        make(text.replace("num_style_feat: 16, num_mlp: 2, ", ""))
