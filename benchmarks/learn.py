@@ -4,7 +4,7 @@
 
 Photographs are split before anything is cut from them; what is measured are held-out photographs. Runs:
 
-* ``net``: a small SRResNet on Real-ESRGAN shards with the loss of Real-ESRNet (L1 against the sharpened GT);
+* ``net``: a small SRVGGNetCompact (Real-ESRGAN's compact network) on Real-ESRGAN shards, by L1 against the plain GT;
 * ``gan``: Real-ESRGAN's second stage from there, with a small U-Net discriminator with spectral normalisation;
 * ``more``: as many steps more without the adversarial term: what the GAN does is told from longer training by it;
 * ``srresnet`` and ``esrgan``: the losses of SRResNet, and of ESRGAN on a small RRDBNet from its initialisation, on
@@ -33,36 +33,36 @@ from learning import BICUBIC, Trained, bicubic, build, means, network, one_threa
 from plot import lines
 from table import grid
 
-SMALL = "arch: msrresnet_x4, arguments: {num_feat: 16, num_block: 4}"
+COMPACT = "arch: srvgg_general_x4v3, arguments: {num_feat: 32, num_conv: 8}"
+RESNET = "arch: msrresnet_x4, arguments: {num_feat: 16, num_block: 2}"
 RRDB = "arch: rrdbnet_x4_23b, arguments: {num_feat: 16, num_block: 2, num_grow_ch: 8}"
 L1 = "pixel: {kind: l1, weight: 1.0}\n"
-SHARP = "sharpen: {pixel: true}\n"
 FAST = "optimizer: {lr: 1.0e-3}\nschedule: {periods: [STEPS]}\nema: 0.99\n"
 SLOW = "optimizer: {lr: 1.0e-4}\nema: 0.99\n"
 CONFIGS = {
-    "net": f"generator: {{{SMALL}}}\n{L1}{SHARP}{FAST}",
-    "more": f"generator: {{{SMALL}, weights: NET}}\n{L1}{SHARP}{SLOW}",
+    "net": f"generator: {{{COMPACT}}}\n{L1}{FAST}",
+    "more": f"generator: {{{COMPACT}, weights: NET}}\n{L1}{SLOW}",
     "gan": (
-        f"generator: {{{SMALL}, weights: NET}}\n{L1}{SHARP}{SLOW}"
+        f"generator: {{{COMPACT}, weights: NET}}\n{L1}{SLOW}"
         "discriminator: {arch: unet_discriminator_sn, arguments: {num_feat: 8}}\n"
         "adversarial: {kind: vanilla, weight: 0.1}\n"
     ),
-    "srresnet": f"generator: {{{SMALL}}}\n{L1}{FAST}",
+    "srresnet": f"generator: {{{RESNET}}}\n{L1}{FAST}",
     "esrgan": (
         f"generator: {{{RRDB}}}\n{L1}{FAST}"
         "discriminator: {arch: vgg_discriminator_128, arguments: {num_feat: 8}}\n"
         "adversarial: {kind: vanilla, weight: 5.0e-3, relativistic: true}\n"
     ),
 }
-STEPS = {"net": 1500, "more": 400, "gan": 400, "srresnet": 200, "esrgan": 100}
-CROPS = {"net": 96, "more": 96, "gan": 96, "srresnet": 96, "esrgan": 128}
+STEPS = {"net": 2400, "more": 300, "gan": 300, "srresnet": 300, "esrgan": 100}
+CROPS = {"net": 128, "more": 96, "gan": 96, "srresnet": 64, "esrgan": 128}
 BATCH = 8
 ON_BICUBIC = ("srresnet", "esrgan")
 TITLES = {
     "bicubic": "bicubic enlargement",
-    "net": "`net`: small SRResNet, Real-ESRNet's loss",
-    "more": "`more`: 400 steps more of the same",
-    "gan": "`gan`: 400 steps of Real-ESRGAN's stage instead",
+    "net": "`net`: small SRVGGNetCompact, L1",
+    "more": "`more`: 300 steps more of the same",
+    "gan": "`gan`: 300 steps with the discriminator instead",
 }
 MEASURES = {"psnr": 2, "ssim": 4, "gmsd": 4, "gradient_db": 1, "high_frequency_db": 1}
 

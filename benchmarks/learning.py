@@ -24,11 +24,10 @@ from degradekit.splits import split_of
 from degradekit_models.checkpoints import load_checkpoint
 from degradekit_models.data import ValidationPair, validation_pairs
 from degradekit_models.metrics import gmsd, gradient_energy, high_frequency_power, psnr, ssim
-from degradekit_models.restore.upscale import Restorer
 from degradekit_models.train import loop
 from degradekit_models.train.config import parse_config
 from degradekit_models.train.progress import Reporter
-from degradekit_models.train.validate import restore_pair
+from degradekit_models.train.validate import restorer
 
 RATIOS = {"train": 0.75, "held_out": 0.25}
 BORDER = 4
@@ -114,8 +113,8 @@ def run(config: str, out: Path, shards: Path, *, data: Any = None, resume: bool 
 
 def network(weights: Path) -> Upscaler:
     """A trained network, its averaged weights where there are some."""
-    restorer = Restorer(load_checkpoint(weights), device="cpu")
-    return lambda pair: restore_pair(restorer, pair)[0]
+    restore = restorer(load_checkpoint(weights), "cpu")
+    return lambda pair: restore(pair.lq)[0]
 
 
 def bicubic(pair: ValidationPair) -> Any:
