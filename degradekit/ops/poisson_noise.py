@@ -211,6 +211,7 @@ def _add(
 ) -> None:
     """Add scale (Poisson(v peak) / peak - v) for ``strength`` (peak, scale); each count serves ``spread`` values."""
     peak, scale = strength
+    step = np.float32(1 / 255) if by_level else np.float32(1)  # a unit of the signal
     words = np.empty((4, BLOCKS), np.uint32)
     flat = np.empty(CHUNK, np.uint32)
     entries = np.empty(CHUNK, np.uint32)
@@ -225,13 +226,13 @@ def _add(
             _levels(x[spread * low : spread * high], spread, signal[part])
             fill_flat_words(name, block, words, flat)
             fill_level_counts(flat, signal, peak, table, entries, noise)
-            _scale(signal, np.float32(1 / 255), signal)
         else:
             _light(x[spread * low : spread * high], spread, signal[part])
-            _scale(signal, peak, rates)
+            for i in range(CHUNK):
+                rates[i] = signal[i] * peak
             fill_counts(name, block, rates, table, words, entries, noise)
         for i in range(CHUNK):
-            noise[i] = fma(noise[i], np.float32(1) / peak, -signal[i])
+            noise[i] = fma(noise[i], np.float32(1) / peak, -(signal[i] * step))
         if spread == 1:
             _add_each(noise[part], scale, x[low:high], out[low:high])
         else:
@@ -256,12 +257,6 @@ def _levels(x: FloatImage, spread: int, out: FloatImage) -> None:
     _light(x, spread, out)
     for i in range(out.size):
         out[i] = np.floor(fma(out[i], np.float32(255), np.float32(0.5)))
-
-
-@inline
-def _scale(values: FloatImage, factor: np.float32, out: FloatImage) -> None:
-    for i in range(CHUNK):
-        out[i] = values[i] * factor
 
 
 @inline
