@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 PEERS = Path(__file__).parent / "peers"
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
+"""glibc keeps freed memory: whether large arrays cost page faults is otherwise a matter of the heap's luck."""
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -34,7 +36,7 @@ class Child:
         if not python.exists():
             raise NotRunning(f"not installed: there is no {python.parent.parent.name}; run with --setup-peers first")
         self._complaints = tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the child
-        environment = {**os.environ, **dict.fromkeys(ONE_THREAD, "1"), "NO_ALBUMENTATIONS_UPDATE": "1"}
+        environment = {**os.environ, **dict.fromkeys(ONE_THREAD, "1"), **KEEP_MEMORY, "NO_ALBUMENTATIONS_UPDATE": "1"}
         self._process = subprocess.Popen(
             [str(python), str(PEERS / f"{peer}_peer.py"), str(pool), str(core)],
             stdin=subprocess.PIPE,

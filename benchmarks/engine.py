@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
-from children import Child, NotRunning
+from children import KEEP_MEMORY, Child, NotRunning
 from floor import floors
 from pool import crops
 
@@ -190,7 +190,7 @@ def machine() -> dict[str, Any]:
 def profile_steps(photos: str, draws: int, core: int) -> list[dict[str, Any]]:
     """``steps.py`` in a process of its own."""
     command = [sys.executable, str(HERE / "steps.py"), "--photos", photos, "--draws", str(draws), "--core", str(core)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, **KEEP_MEMORY})
     return list(json.loads(done.stdout))
 
 

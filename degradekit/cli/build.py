@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="OPTION=BOOL", help="set an option of the recipe")
     parser.add_argument("--format", choices=("parquet", "lmdb"), default="parquet", help="shard format")
     parser.add_argument(
-        "--codec", default=None, help="image codec: qoi (default), png, webp, jxl, delta+zstd, raw+lz4, raw"
+        "--codec", default=None, help="image codec: delta+zstd (default), qoi, png, webp, jxl, raw+lz4, raw"
     )
     parser.add_argument("--executor", choices=("auto", "inline", "ray"), default="auto", help="where shards are made")
     parser.add_argument("--ray-address", metavar="A", help="a running Ray cluster: auto or host:port")

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--skip", action="store_true", help="leave out what fits into no pair, instead of refusing")
     parser.add_argument("--format", choices=("parquet", "lmdb"), default="parquet", help="shard format")
     parser.add_argument(
-        "--codec", default=None, help="image codec: qoi (default), png, webp, jxl, delta+zstd, raw+lz4, raw"
+        "--codec", default=None, help="image codec: delta+zstd (default), qoi, png, webp, jxl, raw+lz4, raw"
     )
     parser.add_argument(
         "--shard-size", type=at_least(1), default=512, metavar="N", help="pairs in a shard (default 512)"

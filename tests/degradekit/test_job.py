@@ -197,7 +197,7 @@ def test_an_image_that_kills_its_worker_is_found(
         ({"seed": 1}, "seed was 0 and is 1"),
         ({"variants": 4}, "variants was 2 and is 4"),
         ({"format": "lmdb"}, "format was parquet and is lmdb"),
-        ({"codec": "png"}, "codec was qoi and is png"),
+        ({"codec": "png"}, r"codec was delta\+zstd and is png"),
         ({"limit": 8}, "pairs was 48 and is 8"),
         ({"recipe": "sigma_x_range: [0.4, 2.5]"}, "recipe was"),
         ({"photo": "new.png"}, "source was"),
