@@ -21,9 +21,10 @@ from pathlib import Path
 
 import cv2
 
+from degradekit.audit.gather import Options
 from degradekit.audit.look import choose
 from degradekit.audit.measure import as_levels, measure_pair
-from degradekit.audit.run import Options, audit
+from degradekit.audit.run import audit
 from degradekit.cli import main as degradekit
 from degradekit.codecs import decode
 from degradekit.recipe import recipe_names

@@ -13,10 +13,11 @@ from degradekit.audit.look import Broken, Pair, tabulate
 from degradekit.audit.measure import MEASURES
 from degradekit.audit.reference import Reference
 from degradekit.audit.result import SEVERITIES, CheckResult, Evidence, Finding, PairName, Sample
-from degradekit.audit.scan import ShardScan
+from degradekit.audit.scan import Part, ShardScan, merge
 from degradekit.audit.statistics import bound
 from degradekit.recipe import Recipe
 from degradekit.replay import Difference
+from degradekit.shards.census import Group
 from degradekit.shards.dataset import Dataset
 from degradekit.types import Array
 
@@ -51,7 +52,8 @@ class Facts:
 
     Args:
         dataset: The dataset.
-        scans: Of every shard that was looked at.
+        scans: Of every shard that was looked at, without their counts.
+        parts: Those counts, by neighbouring shards.
         pairs: The sample, by index.
         broken: Pairs of the sample that cannot be read.
         recipe: What it was built from, or None.
@@ -59,7 +61,6 @@ class Facts:
         unknown: Why there is no recipe or no reference; empty where there is.
         replayed: Or None where there was nothing to make again.
         quarantine: Problems of the files beside the shards.
-        checksums: Whether the files' hashes were compared.
         against: The dataset to compare with, or None.
         real: ln of the radial power of real images, ``[n, spectrum.BINS]``, or None.
         partial: Whether gathering was interrupted.
@@ -67,6 +68,7 @@ class Facts:
 
     dataset: Dataset
     scans: tuple[ShardScan, ...]
+    parts: tuple[Part, ...]
     pairs: tuple[Pair, ...]
     broken: tuple[Broken, ...]
     recipe: Recipe | None = None
@@ -74,7 +76,6 @@ class Facts:
     unknown: str = ""
     replayed: Replayed | None = None
     quarantine: tuple[str, ...] = ()
-    checksums: bool = True
     against: Facts | None = None
     real: Array | None = None
     partial: bool = False
@@ -101,6 +102,24 @@ class Facts:
         """Number of the source of each pair of the sample, ``[n]``: pairs of one source are not independent."""
         names = {name: i for i, name in enumerate(dict.fromkeys(pair.source for pair in self.pairs))}
         return np.array([names[pair.source] for pair in self.pairs], np.int64)
+
+    @cached_property
+    def counts(self) -> dict[Group, Array]:
+        """Counts of every parameter over all shards, on the axes of the reference."""
+        out: dict[Group, Array] = {}
+        for part in self.parts:
+            merge(out, part.counts)
+        return out
+
+    @cached_property
+    def distinct(self) -> float:
+        """Share of the pairs whose continuous parameters no other pair has: a repeated draw says nothing new."""
+        draws = self.all("draws")
+        return len(np.unique(draws)) / len(draws) if len(draws) else 1.0
+
+    def all(self, name: str) -> Array:
+        """One array of the censuses, over all shards: ``index``, ``content``, ``source``, ``path`` or ``draws``."""
+        return np.concatenate([getattr(scan.census, name) for scan in self.scans] or [np.zeros(0, np.uint64)])
 
     @property
     def total(self) -> int:

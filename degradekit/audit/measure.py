@@ -17,6 +17,7 @@ import numpy as np
 
 from degradekit.audit import spectrum
 from degradekit.audit.lattice import grid_phase, jpeg_lattice
+from degradekit.audit.shift import measure_shift
 from degradekit.ops.resample import resize
 from degradekit.types import Array
 
@@ -34,6 +35,7 @@ MEASURES: dict[str, str] = {
     "expected_y": "GT px; the same downwards",
     "hash_distance": "bits of 64 in which the perceptual hashes of GT and LQ differ",
     "thumb_ncc": "correlation of GT and LQ as 16x16 thumbnails",
+    "remade": "correlation with the LQ that GT and plan make again; NaN where nobody doubts that they belong together",
     "same": "share of LQ values within one level of R",
     "delta_r": "levels; mean of LQ - R in red",
     "delta_g": "levels; mean of LQ - R in green",
@@ -55,6 +57,7 @@ MEASURES: dict[str, str] = {
     "gt_p99": "99th percentile of the GT's Y, 0..1",
     "gt_flat": "share of 16x16 blocks of the GT whose variance is below 4",
     "gt_bars": "rows and columns of one colour at the GT's borders over its side",
+    "r_std": "levels; standard deviation of Y of R",
     "lq_mean": "levels; mean Y of the LQ",
     "lq_std": "levels; standard deviation of Y of the LQ",
 }
@@ -133,6 +136,7 @@ def measure_pair(
         **spectra.values,
         **_jpeg(gt_ends, gt_y, lq, lq_y),
         **_exposure(gt_ends, gt_y),
+        "r_std": float(r_y.std()),
         "lq_mean": float(lq_y.mean()),
         "lq_std": float(lq_y.std()),
     }
@@ -233,28 +237,15 @@ def _ssim(a: Array, b: Array) -> float:
 
 
 def _shift(r: Array, lq: Array, scale: int, expected: tuple[float, float]) -> dict[str, float]:
-    """Align R with the LQ (ECC: Evangelidis, Psarakis, TPAMI 2008), with a standard error from what is left."""
+    found = measure_shift(r, lq)
     values = {"expected_x": expected[0], "expected_y": expected[1]}
-    a, b = (cv2.GaussianBlur(plane, (0, 0), 1.0) for plane in (r, lq))
-    warp = np.eye(2, 3, dtype=np.float32)
-    stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 1e-4)
-    if min(a.std(), b.std()) < 2:
+    if not found:
         return values
-    try:
-        fit, warp = cv2.findTransformECC(a, b, warp, cv2.MOTION_TRANSLATION, stop, None, 1)
-    except cv2.error:  # it did not converge: there is no common structure
-        return values
-    gx = (a[1:-1, 2:] - a[1:-1, :-2]) / 2
-    gy = (a[2:, 1:-1] - a[:-2, 1:-1]) / 2
-    xx, xy, yy = float((gx * gx).sum()), float((gx * gy).sum()), float((gy * gy).sum())
-    smallest = (xx + yy) / 2 - math.hypot((xx - yy) / 2, xy)
-    left = float(a.var()) * max(1 - fit * fit, 0) / max(fit * fit, 1e-3)
-    independent = 2 * math.pi * 2  # px that one noise value is smeared over by the smoothing of both
     return values | {
-        "shift_x": -float(warp[0, 2]) * scale - expected[0],
-        "shift_y": -float(warp[1, 2]) * scale - expected[1],
-        "shift_sigma": math.sqrt(left * independent / max(smallest, 1e-3)) * scale,
-        "shift_fit": float(fit),
+        "shift_x": found["x"] * scale - expected[0],
+        "shift_y": found["y"] * scale - expected[1],
+        "shift_sigma": found["sigma"] * scale,
+        "shift_fit": found["fit"],
     }
 
 

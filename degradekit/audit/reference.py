@@ -2,7 +2,7 @@
 
 A dataset's parameters are compared with draws of the same recipe on the same sizes, so that every op, branch,
 repetition and derived number (the size after a resize) is covered without a formula for any of them. Numbers are kept
-in bins, conditional on the op that ran at their place.
+in bins, conditional on the op that ran at their place, and as coarse as in the censuses of the shards.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from degradekit.recipe import Recipe
+from degradekit.shards.census import coarse, columns_of, continuous, group_columns
 from degradekit.types import Array, Geometry, Scalar
 
-__all__ = ["Axis", "Reference", "draw_columns", "group_columns", "make_reference"]
+__all__ = ["Axis", "Reference", "draw_columns", "make_reference"]
 
 BINS = 64
 FEW = 24
@@ -48,14 +49,19 @@ class Axis:
     high: float
     expected: Array
 
-    def count(self, values: Array) -> Array:
-        """Counts of some values on this axis, as many as ``expected`` has."""
+    def count(self, values: Array, counts: Array) -> Array:
+        """Counts of distinct values on this axis, as many as ``expected`` has.
+
+        Args:
+            values: Coarse numbers or words, as a census has them.
+            counts: How often each occurs.
+        """
         if self.words:
-            names, counts = np.unique(values.astype(str), return_counts=True)
-            found = dict(zip(names.tolist(), counts.tolist(), strict=True))
+            found = dict(zip(values.tolist(), counts.tolist(), strict=True))
             known = [found.pop(word, 0) for word in self.words]
             return np.array([*known, sum(found.values())], np.int64)
-        return np.bincount(np.searchsorted(self.edges, values, side="right"), minlength=len(self.edges) + 1)
+        at = np.searchsorted(self.edges, values, side="right")
+        return np.bincount(at, counts, len(self.edges) + 1).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +105,7 @@ def make_reference(rows: Sequence[Mapping[str, Scalar]], schema: Mapping[str, st
         rows: From ``draw_columns``.
         schema: Typed columns of the recipe.
     """
-    columns = {
-        name: np.array([_value(row.get(name), kind) for row in rows], object if kind == "str" else float)
-        for name, kind in schema.items()
-    }
+    columns = columns_of(rows, schema)
     axes = {group: _axis(*group, values) for group, values in group_columns(columns, schema).items()}
     collisions = _collisions([tuple(row.get(name) for name in continuous(schema)) for row in rows])
     numbers = {name: values for name, values in columns.items() if schema[name] in ("float", "int")}
@@ -110,43 +113,8 @@ def make_reference(rows: Sequence[Mapping[str, Scalar]], schema: Mapping[str, st
     return Reference(len(rows), axes, collisions, passing, numbers)
 
 
-def continuous(schema: Mapping[str, str]) -> list[str]:
-    """Columns whose values do not repeat by chance."""
-    return [name for name, kind in schema.items() if kind == "float" and name.startswith("deg.")]
-
-
-def group_columns(columns: Mapping[str, Array], schema: Mapping[str, str]) -> dict[tuple[str, str], Array]:
-    """Values of each parameter by the op at its place; of a place itself, the op that ran, ``""`` where none did.
-
-    Args:
-        columns: By name; NaN, None or ``""`` where a step did not run.
-        schema: Their types.
-    """
-    out: dict[tuple[str, str], Array] = {}
-    for name, kind in schema.items():
-        place, _, parameter = name.rpartition(".")
-        ops = columns.get(f"{place}.op")
-        if ops is None:
-            continue
-        if parameter == "op":
-            out[name, ""] = ops.astype(str)
-            continue
-        for op in sorted(set(ops.astype(str).tolist()) - {""}):
-            values = columns[name][ops == op]
-            live = values[values != ""] if kind == "str" else values[~np.isnan(values.astype(float))]
-            if len(live):
-                out[name, op] = live.astype(str if kind == "str" else float)
-    return out
-
-
 def _ops(row: Mapping[str, Scalar]) -> list[str]:
     return [str(value) for name, value in row.items() if name.startswith("deg.") and name.endswith(".op")]
-
-
-def _value(value: Scalar | None, kind: str) -> Scalar:
-    if value is None:
-        return "" if kind == "str" else float("nan")
-    return value if kind == "str" else float(value)
 
 
 def _axis(column: str, branch: str, values: Array) -> Axis:
@@ -155,14 +123,14 @@ def _axis(column: str, branch: str, values: Array) -> Axis:
         words, counts = np.unique(values, return_counts=True)
         return make(tuple(words.tolist()), np.zeros(0), np.nan, np.nan, np.array([*counts, 0]))
     low, high = float(values.min()), float(values.max())
-    distinct = np.unique(values)
-    if len(distinct) > FEW:
-        inner = np.unique(np.quantile(values, np.arange(1, BINS) / BINS))
-        edges = np.unique(np.concatenate([[low], inner, [np.nextafter(high, np.inf)]]))
-    else:
-        edges = np.append(distinct, np.nextafter(high, np.inf))
+    kept, counts = np.unique(coarse(values), return_counts=True)
+    edges = kept
+    if len(kept) > FEW:
+        ranks = np.searchsorted(np.cumsum(counts) / counts.sum(), np.arange(1, BINS) / BINS)
+        edges = kept[np.unique([0, *ranks])]
+    edges = np.append(edges, np.nextafter(high, np.inf))
     axis = make((), edges, low, high, np.zeros(0))
-    return make((), edges, low, high, axis.count(values))
+    return make((), edges, low, high, axis.count(kept, counts))
 
 
 def _collisions(tuples: Sequence[tuple[Scalar | None, ...]]) -> float:

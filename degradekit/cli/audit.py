@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["add_arguments", "run"]
 
 LINE_SECONDS = 10.0
+CHECKSUMS = ("auto", "all", "none")
 FAIL_ON = ("error", "warning", "info", "never")
 
 
@@ -31,7 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=at_least(0), default=0, metavar="N", help="which pairs are looked at")
     parser.add_argument("--workers", type=at_least(1), metavar="N", help="processes (default: every CPU)")
     parser.add_argument("--only", action="append", default=[], metavar="CHECK", help="run just this check; repeatable")
-    parser.add_argument("--no-checksums", action="store_true", help="do not hash the files: headers and sample only")
+    parser.add_argument(
+        "--checksums", choices=CHECKSUMS, default="auto", help="files to hash: up to 16 GiB (auto), all, or none"
+    )
     parser.add_argument(
         "--fail-on", choices=FAIL_ON, default="warning", help="least finding that makes the exit code 1"
     )
@@ -47,8 +50,9 @@ def run(args: argparse.Namespace) -> int:
     import os
     import sys
 
+    from degradekit.audit.gather import Options
     from degradekit.audit.result import SEVERITIES
-    from degradekit.audit.run import Options, audit
+    from degradekit.audit.run import audit
     from degradekit.audit.words import text
     from degradekit.shards.dataset import open_dataset
 
@@ -59,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         args.replay,
         args.seed,
         args.workers or len(os.sched_getaffinity(0)),
-        not args.no_checksums,
+        args.checksums,
         tuple(args.only),
         args.real,
     )
@@ -86,7 +90,7 @@ def _sample(words: str) -> int:
 
 def _command(args: argparse.Namespace) -> str:
     words = ["degradekit audit", args.dataset]
-    for name in ("against", "real", "sample", "replay", "seed"):
+    for name in ("against", "real", "sample", "replay", "seed", "checksums"):
         value = getattr(args, name)
         if value is not None:
             words.append(f"--{name} {'all' if value == 2**62 else value}")

@@ -23,6 +23,7 @@ from typing import Any
 from degradekit.canonical import canonical_json
 from degradekit.errors import ShardError
 from degradekit.shards import FORMATS
+from degradekit.shards.census import CensusTaker
 from degradekit.shards.summary import Schema, ShardInfo
 from degradekit.storage import Store, io_errors
 from degradekit.types import Record, Tombstone
@@ -45,12 +46,12 @@ __all__ = [
 
 FOLDER = "data"
 VERSION = 1
-BESIDE = (".json", ".idx")
+BESIDE = (".json", ".idx", ".npz")
 _NAME = re.compile(r"_?shard-(\d{6,})\.(\w+)")
 
 
 def shard_name(number: int, suffix: str) -> str:
-    """Name of a shard's file, its sidecar (``.json``) or its offsets (``.idx``) inside the dataset.
+    """Name in the dataset of a shard's file, its sidecar (``.json``), offsets (``.idx``) or census (``.npz``).
 
     What is beside a shard begins with an underscore, which makes Parquet readers of a whole folder pass over it.
 
@@ -72,6 +73,7 @@ class Receipt:
         sha256: Of that file, 64 hex digits.
         offsets_sha256: Of its offset file, or empty where the format has none.
         info: What it holds.
+        census_sha256: Of its census, or empty where an older version wrote it.
     """
 
     number: int
@@ -80,6 +82,7 @@ class Receipt:
     sha256: str
     offsets_sha256: str
     info: ShardInfo
+    census_sha256: str = ""
 
     @property
     def file(self) -> str:
@@ -94,7 +97,8 @@ class Receipt:
     def from_json(cls, raw: Mapping[str, Any]) -> Receipt:
         """Read ``to_json`` back."""
         info = ShardInfo.from_json(raw["info"])
-        return cls(raw["number"], raw["format"], raw["bytes"], raw["sha256"], raw["offsets_sha256"], info)
+        hashes = (raw["sha256"], raw["offsets_sha256"])
+        return cls(raw["number"], raw["format"], raw["bytes"], *hashes, info, raw.get("census_sha256", ""))
 
 
 def commit(store: Store, number: int, records: Iterable[Record | Tombstone], *, format: str, schema: Schema) -> Receipt:
@@ -120,15 +124,19 @@ def commit(store: Store, number: int, records: Iterable[Record | Tombstone], *, 
     target = f"{store.uri}/{shard_name(number, layout.suffix)}"
     with store.workspace() as folder, io_errors(f"{target} cannot be written"):
         file = folder / Path(shard_name(number, layout.suffix)).name
-        written = layout.write(file, records, schema=schema)
+        taker = CensusTaker(schema)
+        written = layout.write(file, taker.passing(records), schema=schema)
         sha256, offsets = layout.check(file, written)
-        offsets_sha256 = hashlib.sha256(offsets).hexdigest() if offsets else ""
-        receipt = Receipt(number, format, file.stat().st_size, sha256, offsets_sha256, written.info)
+        census = taker.close().pack()
+        hashes = (sha256, hashlib.sha256(offsets).hexdigest() if offsets else "")
+        census_sha256 = hashlib.sha256(census).hexdigest()
+        receipt = Receipt(number, format, file.stat().st_size, *hashes, written.info, census_sha256)
         if _is_committed(store, receipt):
             return receipt
         store.publish(file, receipt.file)
         if offsets is not None:
             publish_bytes(store, folder, offsets, shard_name(number, ".idx"))
+        publish_bytes(store, folder, census, shard_name(number, ".npz"))
         publish_bytes(store, folder, sealed(receipt.to_json()), shard_name(number, ".json"))
     return receipt
 
@@ -146,8 +154,9 @@ def _is_committed(store: Store, receipt: Receipt) -> bool:
             f"{store.uri}/{sidecar} vouches for a shard with SHA-256 {old}, this build made {new}: the same task gave "
             "two results; compare library versions and CPU features in dataset.json, or build into an empty folder."
         )
-    return sizes.get(Path(receipt.file).name) == receipt.bytes and (
-        not receipt.offsets_sha256 or Path(shard_name(receipt.number, ".idx")).name in sizes
+    beside = ([".idx"] if receipt.offsets_sha256 else []) + [".npz"]
+    return sizes.get(Path(receipt.file).name) == receipt.bytes and all(
+        Path(shard_name(receipt.number, suffix)).name in sizes for suffix in beside
     )
 
 

@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 
 from degradekit.errors import ShardError
 from degradekit.shards import FORMATS
-from degradekit.shards.commit import committed_numbers, read_sealed
+from degradekit.shards.census import Census
+from degradekit.shards.commit import committed_numbers, read_sealed, shard_name
 from degradekit.shards.interface import PARTS, Parts, ShardReader
 from degradekit.shards.manifest import DATASET, DROPPED, MANIFEST, QUARANTINE, VERSION, ShardRow, read_manifest
 from degradekit.shards.offsets import beside
@@ -155,6 +156,28 @@ class Dataset:
         if index in self.dropped:
             return self.dropped[index]
         return self.shard(number).read(row, parts)
+
+    def census(self, number: int) -> Census | None:
+        """What was counted of a shard when it was built, or None.
+
+        None where an older version built it, the file is gone, or pairs of the shard were dropped since.
+
+        Raises:
+            ShardError: It was changed after it was written.
+        """
+        row = self.shards[number]
+        if not row.census_sha256 or any(i in self.dropped for i in range(row.first_index, row.first_index + row.rows)):
+            return None
+        name = shard_name(number, ".npz")
+        try:
+            data = self.store.read(name)
+        except ShardError:
+            return None
+        if hashlib.sha256(data).hexdigest() != row.census_sha256:
+            raise ShardError(
+                f"{self.store.uri}/{name} is damaged (its SHA-256 differs): delete it or rebuild the shard."
+            )
+        return Census.unpack(data)
 
     def find(self, key: str, variant: int = 0) -> int | None:
         """Index of a sample by its name, or None; looks through the shards' lists of names."""

@@ -106,6 +106,7 @@ class ShardRow:
         offsets_sha256: Of its offset file, or empty.
         logical: Hash of what it holds.
         stats: JSON of its columns' statistics.
+        census_sha256: Of its census, or empty where an older version wrote it.
     """
 
     number: int
@@ -118,6 +119,7 @@ class ShardRow:
     offsets_sha256: str
     logical: str
     stats: str
+    census_sha256: str = ""
 
     @classmethod
     def of(cls, receipt: Receipt) -> ShardRow:
@@ -125,7 +127,7 @@ class ShardRow:
         info, dead = receipt.info, len(receipt.info.tombstones)
         hashes = (receipt.sha256, receipt.offsets_sha256, info.logical)
         place = (receipt.number, receipt.file, info.first_index, info.rows, dead, receipt.bytes)
-        return cls(*place, *hashes, canonical_json(info.stats))
+        return cls(*place, *hashes, canonical_json(info.stats), receipt.census_sha256)
 
 
 def environment() -> dict[str, Any]:

@@ -19,7 +19,8 @@ import pyarrow as pa
 from degradekit.codecs import checksum, decode
 from degradekit.errors import ShardError
 from degradekit.shards import FORMATS
-from degradekit.shards.commit import Receipt, garbage, read_sealed, shard_name
+from degradekit.shards.census import take_census
+from degradekit.shards.commit import FOLDER, Receipt, garbage, read_sealed, shard_name
 from degradekit.shards.dataset import Dataset, open_dataset, open_shard
 from degradekit.shards.interface import ShardReader
 from degradekit.shards.manifest import QUARANTINE, ShardRow
@@ -116,18 +117,23 @@ def verify_shard(dataset: Dataset, number: int, *, pixels: bool = True) -> list[
             problems.append(f"{store.uri}/{shard_name(number, '.json')} and manifest.parquet differ.")
     except ShardError as error:
         problems.append(str(error))
-    offsets_ok = True
-    if row.offsets_sha256:
-        name = shard_name(number, ".idx")
-        if PurePosixPath(name).name in store.sizes(str(PurePosixPath(name).parent)):
-            offsets_ok = blob_sha256(store.open(name)) == row.offsets_sha256
-            if not offsets_ok:
-                problems.append(f"{store.uri}/{name} is damaged (its SHA-256 differs): delete it or rebuild the shard.")
-    if PurePosixPath(row.file).name not in store.sizes(str(PurePosixPath(row.file).parent)):
+    damaged = {suffix: _damaged_beside(dataset, row, suffix) for suffix in (".idx", ".npz")}
+    offsets_ok = not damaged[".idx"]
+    problems += [problem for problem in damaged.values() if problem]
+    if PurePosixPath(row.file).name not in store.sizes(FOLDER):
         return [*problems, f"{store.uri}/{row.file} is missing: run the build again."]
     if blob_sha256(store.open(row.file)) != row.sha256:
         return problems + _localise(dataset, row, offsets_ok)
-    return problems + list(_content(dataset, row, pixels, offsets_ok))
+    return [*problems, *_content(dataset, row, pixels, offsets_ok), *_other_census(dataset, row, damaged[".npz"])]
+
+
+def _damaged_beside(dataset: Dataset, row: ShardRow, suffix: str) -> str:
+    """What is wrong with a shard's offsets or census; empty where nothing is, or the file is gone, which is allowed."""
+    wanted = {".idx": row.offsets_sha256, ".npz": row.census_sha256}[suffix]
+    name, store = shard_name(row.number, suffix), dataset.store
+    if not wanted or PurePosixPath(name).name not in store.sizes(FOLDER) or blob_sha256(store.open(name)) == wanted:
+        return ""
+    return f"{store.uri}/{name} is damaged (its SHA-256 differs): delete it or rebuild the shard."
 
 
 def blob_sha256(blob: Blob) -> str:
@@ -156,6 +162,20 @@ def _content(dataset: Dataset, row: ShardRow, pixels: bool, offsets_ok: bool) ->
                 yield f"{name} holds other records than the manifest says (logical hash)."
     except ShardError as error:
         yield str(error)
+
+
+def _other_census(dataset: Dataset, row: ShardRow, damaged: str) -> Iterator[str]:
+    """A census that is whole has to be that of the shard's records."""
+    stored = None if damaged else dataset.census(row.number)
+    if stored is None:
+        return
+    name = f"{dataset.store.uri}/{shard_name(row.number, '.npz')}"
+    try:
+        taken = take_census(dataset.shard(row.number))
+    except ShardError:
+        return  # the shard itself is damaged, which is said elsewhere
+    if taken.pack() != stored.pack():
+        yield f"{name} is the census of other records: delete it or rebuild the shard."
 
 
 def _open(dataset: Dataset, row: ShardRow, offsets_ok: bool) -> ShardReader:

@@ -66,7 +66,8 @@ def test_audits_leave_dropped_pairs_out(copy: Path) -> None:
     gone = next(iter(pairs))
     drop(copy, [{"key": pairs[gone].key, "variant": pairs[gone].variant, "reason": ""}])
     dataset = open_dataset(copy)
-    scanned = [int(i) for row in dataset.shards for i in scan_shard(dataset, row.number, reference=None).index]
+    scans = [scan_shard(dataset, row.number, reference=None) for row in dataset.shards]
+    scanned = [int(i) for scan in scans for i in scan.census.index]
     assert scanned == [index for index in pairs if index != gone]
     looked = [pair.index for n, rows in choose(dataset, 1000).items() for pair in look_at(dataset, n, rows)]
     assert looked == scanned

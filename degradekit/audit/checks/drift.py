@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from degradekit.audit.checks.parameters import distinct_share, merged_counts
 from degradekit.audit.facts import Check, Facts, judged, not_run
 from degradekit.audit.reference import Axis
 from degradekit.audit.result import CheckResult, Finding, HeatMap
+from degradekit.audit.scan import Part
 from degradekit.audit.statistics import ALPHA, adjusted, chi_square, kolmogorov
 from degradekit.types import Array
 
@@ -25,8 +25,6 @@ FEATURES = (
     "psnr_r", "shift_x", "shift_y", "delta_r", "delta_g", "delta_b", "tone", "blur", "noise", "lq_jpeg", "lq_mean",
     "lq_std", "gt_detail", "gt_clipped",
 )  # fmt: skip
-PARTS = 32
-"""Neighbouring shards are put together into so many parts at most."""
 FEWEST = 24
 """Independent pairs of a part that a distribution needs."""
 
@@ -41,11 +39,9 @@ class _Gap(NamedTuple):
 
 
 def _run(facts: Facts) -> CheckResult:
-    numbers = sorted(scan.number for scan in facts.scans if not scan.damage)
-    if len(numbers) < 2:
+    if len(facts.parts) < 2:
         return not_run(NAME, "there is only one shard")
-    parts = [part.tolist() for part in np.array_split(np.array(numbers), min(PARTS, len(numbers)))]
-    gaps = [*_pixels(facts, parts), *_recorded(facts, parts)]
+    gaps = [*_pixels(facts), *_recorded(facts)]
     if not gaps:
         return not_run(NAME, f"no part of the build has {FEWEST} independent pairs in the sample: look at more")
     corrected = adjusted([gap.p for gap in gaps])
@@ -62,7 +58,7 @@ def _run(facts: Facts) -> CheckResult:
         findings,
         value=f"largest distance {top.distance:.2f} ({top.feature} of {top.part}, limit {top.limit:.2f})",
         threshold=f"distance {EFFECT:g} or {NOISE:g} / sqrt(n), and adjusted p {ALPHA:g}",
-        examined=len(numbers),
+        examined=sum(len(part.numbers) for part in facts.parts),
         of=len(facts.dataset.shards),
         unit="shards",
         per_pair=False,
@@ -70,15 +66,16 @@ def _run(facts: Facts) -> CheckResult:
     )
 
 
-def _name(part: list[int]) -> str:
-    return f"shard {part[0]}" if len(part) == 1 else f"shards {part[0]} to {part[-1]}"
+def _name(part: Part) -> str:
+    first, last = min(part.numbers), max(part.numbers)
+    return f"shard {first}" if first == last else f"shards {first} to {last}"
 
 
-def _pixels(facts: Facts, parts: list[list[int]]) -> Iterator[_Gap]:
+def _pixels(facts: Facts) -> Iterator[_Gap]:
     facts = facts.twins
     shards = np.array([facts.dataset.locate(pair.index)[0] for pair in facts.pairs], np.int64)
-    for part in parts:
-        mine = np.isin(shards, part)
+    for part in facts.parts:
+        mine = np.isin(shards, part.numbers)
         for name in FEATURES:
             values = facts.value(name)
             known = ~np.isnan(values)
@@ -92,27 +89,21 @@ def _pixels(facts: Facts, parts: list[list[int]]) -> Iterator[_Gap]:
             yield _gap(part, name, first, second, (n, m), kolmogorov)
 
 
-def _recorded(facts: Facts, parts: list[list[int]]) -> Iterator[_Gap]:
+def _recorded(facts: Facts) -> Iterator[_Gap]:
     if facts.reference is None:
         return
-    total, share = merged_counts(facts), distinct_share(facts)
-    scans = {scan.number: scan for scan in facts.scans}
-    for part in parts:
-        for group, whole in total.items():
-            counts = [scans[number].counts[group] for number in part if group in scans[number].counts]
-            if not counts:
-                continue
-            mine = np.sum(counts, axis=0)
-            column = group[0]
-            factor = share / (facts.dataset.info["variants"] if column.startswith("gt.") else 1)
-            n, m = float(mine.sum()) * factor, float((whole - mine).sum()) * factor
+    for part in facts.parts:
+        for group, mine in part.counts.items():
+            rest, column = facts.counts[group] - mine, group[0]
+            factor = facts.distinct / (facts.dataset.info["variants"] if column.startswith("gt.") else 1)
+            n, m = float(mine.sum()) * factor, float(rest.sum()) * factor
             if n >= FEWEST and m >= FEWEST and column.rpartition(".")[2] not in ("h", "w"):
                 axis: Axis = facts.reference.axes[group]
                 name = f"{column} of {group[1]}" if group[1] else column
-                yield _gap(part, name, mine, whole - mine, (n, m), chi_square if axis.words else kolmogorov)
+                yield _gap(part, name, mine, rest, (n, m), chi_square if axis.words else kolmogorov)
 
 
-def _gap(part: list[int], feature: str, first: Array, second: Array, n: tuple[float, float], test: object) -> _Gap:
+def _gap(part: Part, feature: str, first: Array, second: Array, n: tuple[float, float], test: object) -> _Gap:
     assert callable(test)
     distance, p = test(first, second, *n)
     limit = max(EFFECT, NOISE / math.sqrt(n[0] * n[1] / (n[0] + n[1])))

@@ -20,10 +20,7 @@ LEVELS, NATS = 6.0, 0.5
 
 
 def _run(facts: Facts) -> CheckResult:
-    content, source, path, index = (
-        np.concatenate([getattr(scan, name) for scan in facts.scans] or [np.zeros(0)])
-        for name in ("content", "source", "path", "index")
-    )
+    content, source, path, index = (facts.all(name) for name in ("content", "source", "path", "index"))
     findings = []
     copied = _source_copies(source, path)
     if copied.any():

@@ -16,7 +16,7 @@ def _run(facts: Facts) -> CheckResult:
     findings = []
     count = sum(scan.misfit_count for scan in facts.scans)
     misfits = [pair for scan in facts.scans for pair in scan.misfits]
-    examined = sum(scan.pairs for scan in facts.scans)
+    examined = len(facts.all("index"))
     if count:
         findings.append(
             Finding(
@@ -31,7 +31,7 @@ def _run(facts: Facts) -> CheckResult:
     kinds: Counter[tuple[str, int]] = Counter()
     sizes: Counter[tuple[int, int]] = Counter()
     for scan in facts.scans:
-        for (h, w, _, channels, dtype, _), n in scan.headers.items():
+        for ((_, h, w, channels), _, dtype, _), n in scan.census.headers.items():
             kinds[dtype, channels] += n
             sizes[h, w] += n
     if len(kinds) > 1:

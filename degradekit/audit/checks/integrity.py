@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from degradekit.audit.facts import SHOWN, Check, Facts, judged
 from degradekit.audit.result import CheckResult, Finding, PairName
+from degradekit.audit.statistics import bound
 
 __all__ = ["CHECK"]
 
@@ -39,15 +40,24 @@ def _run(facts: Facts) -> CheckResult:
                 pairs=tuple(PairName(b.index, b.key, b.variant, note=b.reason) for b in broken[:SHOWN]),
             )
         )
-    hashed = "SHA-256 of every shard" if facts.checksums else "no hashes (--no-checksums)"
     return judged(
         NAME,
         findings,
-        value=f"{hashed}, {len(facts.pairs)} pairs decoded",
+        value=f"{_hashed(facts)}, {len(facts.pairs)} pairs decoded",
         threshold="no damage",
         examined=len(facts.pairs) + len(facts.broken),
         of=facts.total,
     )
+
+
+def _hashed(facts: Facts) -> str:
+    """How much was hashed, and how many shards had to be read for want of a census."""
+    hashed, shards = sum(scan.hashed for scan in facts.scans), len(facts.scans)
+    words = f"SHA-256 of {'every shard' if hashed == shards else f'{hashed} of {shards} shards, sizes of all'}"
+    if 0 < hashed < shards:
+        words += f" (fewer than {bound(hashed):.1%} are damaged)"
+    read = sum(not scan.counted for scan in facts.scans)
+    return words + (f", {read} shards read as a whole, which have no census" if read else "")
 
 
 CHECK = Check(*NAME, _run)

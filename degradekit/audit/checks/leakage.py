@@ -17,9 +17,7 @@ def _run(facts: Facts) -> CheckResult:
     other = facts.against
     if other is None:
         return not_run(NAME, "there is no other dataset: name one with --against")
-    sources = np.concatenate([scan.source for scan in facts.scans] or [np.zeros(0, np.uint64)])
-    index = np.concatenate([scan.index for scan in facts.scans] or [np.zeros(0, np.int64)])
-    theirs = np.unique(np.concatenate([scan.source for scan in other.scans] or [np.zeros(0, np.uint64)]))
+    sources, index, theirs = facts.all("source"), facts.all("index"), np.unique(other.all("source"))
     shared = np.isin(sources, theirs[theirs != 0])
     findings = []
     if shared.any():

@@ -15,7 +15,7 @@ from degradekit.audit.result import CheckResult, Evidence, Finding, Histogram, P
 from degradekit.audit.statistics import ALPHA, adjusted, chi_square, kolmogorov
 from degradekit.types import Array
 
-__all__ = ["CHECK", "distinct_share", "merged_counts"]
+__all__ = ["CHECK"]
 
 NAME = ("parameters", "Recorded parameters against the recipe's distributions")
 EFFECT = 0.02
@@ -36,27 +36,12 @@ class _Tested(NamedTuple):
     p: float
 
 
-def merged_counts(facts: Facts) -> dict[tuple[str, str], Array]:
-    """Counts of every parameter over all shards, on the axes of the reference."""
-    out: dict[tuple[str, str], Array] = {}
-    for scan in facts.scans:
-        for group, counts in scan.counts.items():
-            out[group] = out[group] + counts if group in out else counts
-    return out
-
-
-def distinct_share(facts: Facts) -> float:
-    """Share of the pairs whose continuous parameters no other pair has: a draw that is repeated says nothing new."""
-    draws = np.concatenate([scan.draws for scan in facts.scans] or [np.zeros(0, np.uint64)])
-    return len(np.unique(draws)) / len(draws) if len(draws) else 1.0
-
-
 def _run(facts: Facts) -> CheckResult:
     reference = facts.reference
     if reference is None:
         return not_run(NAME, facts.unknown)
-    share = distinct_share(facts)
-    tested = [_test(facts, reference, group, counts, share) for group, counts in merged_counts(facts).items()]
+    share = facts.distinct
+    tested = [_test(facts, reference, group, counts, share) for group, counts in facts.counts.items()]
     corrected = adjusted([item.p for item in tested])
     findings = [
         _finding(item, float(p))
@@ -116,11 +101,10 @@ def _finding(item: _Tested, p: float) -> Finding:
 
 def _missing(facts: Facts, reference: Reference, share: float) -> Iterator[Finding]:
     """Parameters that the recipe often draws and the dataset never records."""
-    found = merged_counts(facts)
-    pairs = sum(scan.pairs for scan in facts.scans) * share
+    pairs = len(facts.all("index")) * share
     for group, axis in reference.axes.items():
         rate = float(axis.expected.sum()) / reference.plans
-        if group not in found and rate > EFFECT and (1 - rate) ** pairs < ALPHA / len(reference.axes):
+        if group not in facts.counts and rate > EFFECT and (1 - rate) ** pairs < ALPHA / len(reference.axes):
             at = f"{axis.column} of {axis.branch}" if axis.branch else axis.column
             yield Finding("error", f"{at} is recorded nowhere, the recipe draws it in {rate:.0%} of the pairs", 0, rate)
 

@@ -5,29 +5,27 @@ from __future__ import annotations
 import numpy as np
 
 from degradekit.audit.facts import Check, Facts, judged, worst
+from degradekit.audit.look import BITS, FIT, REMADE, doubtful
 from degradekit.audit.result import CheckResult, Finding, Histogram, Sample
 from degradekit.types import Array
 
 __all__ = ["CHECK", "strangers"]
 
 NAME = ("partner", "GT and LQ show the same picture")
-BITS = 18
-"""Hashes of strangers differ in 20 to 42 of 64 bits, of right pairs in up to 18 (two-stage degradation)."""
-CORRELATION = 0.6
-"""Thumbnails of strangers correlate by up to 0.47, of right pairs by 0.71 and more."""
-FIT = 0.55
-"""Correlation after alignment: up to 0.48 of strangers, 0.62 and more of right pairs."""
+SURE = 0.45
+"""Correlation after alignment that even the worst of right pairs have: 87 % of strangers have less."""
 
 
 def strangers(sample: Sample) -> Array:
     """Which pairs show two different pictures, bool ``[n]``.
 
-    Both coarse measures and the fine one have to agree; a pair without features is given the benefit of the doubt.
+    Where a plan is recorded, a doubtful pair is made again: if GT and plan make the LQ, it is just badly degraded.
+    Without one, doubt has to be large.
     """
-    values = sample.values
-    bits, thumbs = values["hash_distance"], values["thumb_ncc"]
-    fit = np.nan_to_num(values["shift_fit"], nan=0.0)
-    return ((bits >= BITS) | (thumbs < CORRELATION)) & (fit < FIT)
+    remade = sample.values["remade"]
+    sure = np.where(np.isnan(remade), ~(sample.values["shift_fit"] >= SURE), remade < REMADE)
+    bad: Array = doubtful(sample.values) & sure
+    return bad
 
 
 def _run(facts: Facts) -> CheckResult:
@@ -50,7 +48,7 @@ def _run(facts: Facts) -> CheckResult:
         NAME,
         findings,
         value=f"at most {np.nanmax(known):.0f} of 64 hash bits differ" if len(known) else "no features",
-        threshold=f"below {BITS} bits, or aligned correlation from {FIT:g} on",
+        threshold=f"below {BITS} bits, or aligned correlation from {FIT:g} on, or made again from its plan",
         examined=len(bad),
         of=facts.total,
         evidence=[

@@ -24,8 +24,7 @@ BLOCK = 512
 
 def _run(facts: Facts) -> CheckResult:
     findings = []
-    draws = np.concatenate([scan.draws for scan in facts.scans] or [np.zeros(0, np.uint64)])
-    index = np.concatenate([scan.index for scan in facts.scans] or [np.zeros(0, np.int64)])
+    draws, index = facts.all("draws"), facts.all("index")
     if facts.reference is not None and len(draws):
         findings += _repeated(facts, draws, index)
     findings += _fields(facts)

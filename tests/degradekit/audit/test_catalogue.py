@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from degradekit.audit.run import Options, audit
+from degradekit.audit.gather import Options
+from degradekit.audit.run import audit
 from tests.degradekit.audit import catalogue as c
 
 OPTIONS = Options(replay=12)

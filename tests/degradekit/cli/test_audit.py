@@ -89,7 +89,8 @@ def test_an_interrupted_audit_says_so(folder, monkeypatch, capsys, tmp_path):
 
 
 def test_processes_find_the_same(folder):
-    from degradekit.audit.run import Options, audit
+    from degradekit.audit.gather import Options
+    from degradekit.audit.run import audit
     from degradekit.shards.dataset import open_dataset
 
     dataset = open_dataset(folder / "bad")

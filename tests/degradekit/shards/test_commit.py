@@ -41,7 +41,7 @@ def _files(store):
 
 def test_a_commit_leaves_shard_and_sidecar_and_nothing_else(store, format, records, schema):
     receipt = commit(store, 42, records(70, first=70, dead=(80,)), format=format, schema=schema)
-    suffixes = {"parquet": [".idx", ".json", ".parquet"], "lmdb": [".json", ".lmdb"]}[format]
+    suffixes = {"parquet": [".idx", ".json", ".npz", ".parquet"], "lmdb": [".json", ".npz", ".lmdb"]}[format]
     assert _files(store) == [shard_name(42, suffix) for suffix in suffixes]
     file = store.root / receipt.file
     assert (receipt.bytes, receipt.sha256) == (file.stat().st_size, sha256_of(file))
@@ -101,7 +101,7 @@ def _die_at(monkeypatch, step):
 
 
 @pytest.mark.parametrize(
-    ("format", "step"), [("lmdb", step) for step in (-1, 0, 1)] + [("parquet", step) for step in (-1, 0, 1, 2)]
+    ("format", "step"), [("lmdb", step) for step in (-1, 0, 1, 2)] + [("parquet", step) for step in (-1, 0, 1, 2, 3)]
 )
 def test_death_between_any_two_steps_commits_nothing_and_a_rerun_repairs_it(
     store, format, records, schema, step, monkeypatch
@@ -120,7 +120,8 @@ def test_death_between_any_two_steps_commits_nothing_and_a_rerun_repairs_it(
             commit(store, 1, stream(), format=format, schema=schema)
     assert committed(store) == {0: kept}
     assert committed_numbers(store) == {0}
-    expected = sorted(shard_name(1, suffix) for suffix in (FORMATS[format].suffix, ".idx")[: max(step, 0)])
+    suffixes = {"parquet": (".parquet", ".idx", ".npz"), "lmdb": (".lmdb", ".npz")}[format]
+    expected = sorted(shard_name(1, suffix) for suffix in suffixes[: max(step, 0)])
     assert garbage(store) == expected
     assert sweep(store) == expected
     assert garbage(store) == []

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import lmdb
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import xxhash
@@ -112,3 +113,18 @@ def test_an_lmdb_shard_reads_as_the_page_says(tmp_path, records, schema):
         keys = transaction.get(b"__keys__")
         assert json.loads(keys[8:]) == [[r.key, r.variant, not isinstance(r, Tombstone)] for r in stream]
     env.close()
+
+
+def test_a_census_is_what_the_page_says(out):
+    section = DOC[DOC.index("## The census") : DOC.index("## Hashes")]
+    named = {name for row in section.splitlines() if row.startswith("| `") for name in re.findall(r"`(\w+)`", row[:40])}
+    with np.load(out / "data/_shard-000001.npz") as file:
+        assert set(file.files) == named
+        facts, values, counts = json.loads(file["facts"].tobytes()), file["values"], file["counts"]
+    assert (facts["version"], sum(header[-1] for header in facts["headers"])) == (1, 10)
+    assert sum(size for _, _, size in facts["numbers"]) == len(values) == len(counts)
+    (column, op, size), *_ = facts["numbers"]
+    assert (column, op) == ("deg.blur.sigma", "öp0")
+    first = (values[:size].astype("<u4") << 16).view("<f4")
+    assert np.allclose(first, [10 / 7, 14 / 7, 16 / 7], rtol=1 / 128)
+    assert facts["words"][0][:3] == ["deg.blur.op", "", ["", "öp0", "öp1"]]

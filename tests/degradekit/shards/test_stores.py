@@ -56,7 +56,7 @@ def test_a_remote_upload_that_stops_early_commits_nothing(store_uri, records, sc
         with pytest.raises(ShardError, match="connection reset"):
             commit(store, 0, records(5), format="parquet", schema=schema)
     assert committed(store) == {}
-    assert sweep(store) == [shard_name(0, ".idx"), shard_name(0, ".parquet")]
+    assert sweep(store) == [shard_name(0, suffix) for suffix in (".idx", ".npz", ".parquet")]
     assert store.sizes("data") == {}
     commit(store, 0, records(5), format="parquet", schema=schema)
     assert sorted(committed(store)) == [0]
