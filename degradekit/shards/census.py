@@ -13,7 +13,7 @@ import json
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -71,15 +71,13 @@ class Census:
 
     def pack(self) -> bytes:
         """The census as the bytes of a NumPy archive; equal records give equal bytes."""
-        numbers = {group: item for group, item in self.values.items() if item[0].dtype.kind == "f"}
-        words = {group: item for group, item in self.values.items() if item[0].dtype.kind != "f"}
+        numbers = [item for item in self.values.values() if item[0].dtype.kind == "f"]
         facts = {
             "version": VERSION,
             "headers": [[*header, count] for header, count in self.headers.items()],
-            "numbers": [[*group, len(values)] for group, (values, _) in numbers.items()],
-            "words": [[*group, values.tolist(), counts.tolist()] for group, (values, counts) in words.items()],
+            "groups": [[*group, *_listed(*item)] for group, item in self.values.items()],
         }
-        kept = np.concatenate([values for values, _ in numbers.values()] or [np.zeros(0)])
+        kept = np.concatenate([values for values, _ in numbers] or [np.zeros(0)])
         file = io.BytesIO()
         np.savez(
             file,
@@ -87,7 +85,7 @@ class Census:
             index=self.index,
             **{name: getattr(self, name) for name in HASHES},
             values=(kept.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16),
-            counts=np.concatenate([counts for _, counts in numbers.values()] or [np.zeros(0)]).astype(np.uint32),
+            counts=np.concatenate([counts for _, counts in numbers] or [np.zeros(0)]).astype(np.uint32),
         )
         return file.getvalue()
 
@@ -103,11 +101,13 @@ class Census:
         kept = (arrays["values"].astype(np.uint32) << 16).view(np.float32).astype(np.float64)
         values: dict[Group, tuple[Array, Array]] = {}
         start = 0
-        for column, branch, size in facts["numbers"]:
-            values[column, branch] = (kept[start : start + size], arrays["counts"][start : start + size])
-            start += size
-        for column, branch, words, counts in facts["words"]:
-            values[column, branch] = (np.array(words), np.array(counts))
+        for column, op, *listed in facts["groups"]:
+            if len(listed) == 2:
+                values[column, op] = (np.array(listed[0]), np.array(listed[1]))
+                continue
+            end = start + listed[0]
+            values[column, op] = (kept[start:end], arrays["counts"][start:end])
+            start = end
         content, source, path, draws = (arrays[name] for name in HASHES)
         return cls(arrays["index"], content, source, path, draws, headers, values)
 
@@ -238,6 +238,11 @@ def group_columns(columns: Mapping[str, Array], schema: Schema) -> dict[Group, A
             if op:
                 out[name, op] = values[live & (ops == op)]
     return out
+
+
+def _listed(values: Array, counts: Array) -> list[Any]:
+    """What the archive's JSON says of a group: words with their counts, of numbers how many there are."""
+    return [len(values)] if values.dtype.kind == "f" else [values.tolist(), counts.tolist()]
 
 
 def _word(value: Scalar) -> str:

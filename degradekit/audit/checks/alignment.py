@@ -19,8 +19,8 @@ WARN, FAIL = 0.25, 0.5
 CERTAIN = 4.0
 """Standard errors that a median has to be away from zero."""
 TAIL, TAIL_SIGMAS = 1.5, 8.0
-"""A single pair is shifted from this many GT px on, if that is so many of its own standard errors: of 10,000 right pairs
-(Real-ESRGAN) 107 seem to be that far off, by up to 5.5 of theirs."""
+"""A single pair is shifted from this many GT px on, if that is so many of its own standard errors: 107 of 10,000 right
+pairs (Real-ESRGAN) seem to be that far off, by up to 5.5 of theirs."""
 FIT = 0.7
 """Correlation after alignment that a shift must have to be believed."""
 FEWEST = 8

@@ -70,17 +70,17 @@ def test_unusable_arguments(folder, tmp_path, capsys):
 
 
 def test_an_interrupted_audit_says_so(folder, monkeypatch, capsys, tmp_path):
-    from degradekit.audit import run
+    from degradekit.audit import gather
 
     calls = iter(range(99))
-    look_at = run.look_at
+    look_at = gather.look_at
 
     def stopped(*args, **kwargs):
         if next(calls) == 2:
             raise KeyboardInterrupt
         return look_at(*args, **kwargs)
 
-    monkeypatch.setattr(run, "look_at", stopped)
+    monkeypatch.setattr(gather, "look_at", stopped)
     assert audited(folder, "good", "--json", str(tmp_path / "a.json")) == 130
     found = json.loads((tmp_path / "a.json").read_text())
     assert found["partial"]

@@ -122,9 +122,10 @@ def test_a_census_is_what_the_page_says(out):
         assert set(file.files) == named
         facts, values, counts = json.loads(file["facts"].tobytes()), file["values"], file["counts"]
     assert (facts["version"], sum(header[-1] for header in facts["headers"])) == (1, 10)
-    assert sum(size for _, _, size in facts["numbers"]) == len(values) == len(counts)
-    (column, op, size), *_ = facts["numbers"]
+    numbers = [group for group in facts["groups"] if len(group) == 3]
+    assert sum(size for _, _, size in numbers) == len(values) == len(counts)
+    (column, op, size), *_ = numbers
     assert (column, op) == ("deg.blur.sigma", "öp0")
     first = (values[:size].astype("<u4") << 16).view("<f4")
     assert np.allclose(first, [10 / 7, 14 / 7, 16 / 7], rtol=1 / 128)
-    assert facts["words"][0][:3] == ["deg.blur.op", "", ["", "öp0", "öp1"]]
+    assert facts["groups"][0][:3] == ["deg.blur.op", "", ["", "öp0", "öp1"]]
