@@ -4,11 +4,14 @@
 workers had prepared; Lightning saves and loads it by itself. ``PairDataset`` goes into any other loader: a plain
 ``DataLoader``, or torchdata's ``StatefulDataLoader``, which keeps the state of its workers. A stream makes its own
 batches, so every loader takes ``batch_size=None``.
+
+LQs of a stream with ``lq="device"`` are made in the training process: ``PairLoader(device=...)`` does it, and after any
+other loader :class:`degradekit.degrader.Degrader`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -140,6 +143,7 @@ class PairLoader(DataLoader[Batch]):
         stream: The stream.
         num_workers: Processes that read and decode; 0 does it in this one.
         layout: See :func:`to_tensors`.
+        device: Where the LQs of a stream with ``lq="device"`` are made; see :class:`degradekit.degrader.Degrader`.
         options: Of ``DataLoader``: ``pin_memory``, ``prefetch_factor``, ``multiprocessing_context``, ...
 
     Example:
@@ -151,7 +155,13 @@ class PairLoader(DataLoader[Batch]):
     """
 
     def __init__(
-        self, stream: PairStream, *, num_workers: int = 0, layout: Layout = "contiguous", **options: Any
+        self,
+        stream: PairStream,
+        *,
+        num_workers: int = 0,
+        layout: Layout = "contiguous",
+        device: torch.device | str | None = None,
+        **options: Any,
     ) -> None:
         refused = {"batch_size", "shuffle", "sampler", "batch_sampler", "drop_last", "persistent_workers", "collate_fn"}
         if given := sorted(refused & {name for name, value in options.items() if value}):
@@ -159,7 +169,16 @@ class PairLoader(DataLoader[Batch]):
                 f"PairLoader takes no {', '.join(given)}: batches, their order and their size are the stream's, and "
                 "workers start with each epoch."
             )
+        if stream.deferred and device is None:
+            raise StreamError(
+                "lq='device' leaves LQs to a device: give PairLoader device='cuda', or the stream lq='plan'."
+            )
         self.stream = stream
+        self._finish: Callable[[Batch], Batch] = _as_it_is
+        if device is not None:
+            from degradekit.degrader import Degrader  # loads every op, 1.2 s
+
+            self._finish = Degrader(stream, device)
         dataset = PairDataset(stream, layout=layout)
         super().__init__(dataset, batch_size=None, num_workers=num_workers, collate_fn=_as_it_is, **options)
 
@@ -171,7 +190,7 @@ class PairLoader(DataLoader[Batch]):
         for batch in clock.timed(super().__iter__()):
             if self.num_workers:
                 self.stream.received(batch)
-            yield batch
+            yield self._finish(batch)
         self.stream.set_epoch(epoch + 1)
 
     def state_dict(self) -> dict[str, Any]:

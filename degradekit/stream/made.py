@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from degradekit.stream.fetch import Fetched, Lost, Outcome
 from degradekit.stream.order import Ints
 from degradekit.stream.pairs import Reader
 from degradekit.stream.select import Selection, Variants
-from degradekit.types import Geometry, Tombstone
+from degradekit.types import Array, Geometry, Tombstone
 
 __all__ = ["MadePairs", "open_source_pairs"]
 
@@ -94,7 +94,7 @@ class MadePairs:
 
     def reader(self, parts: Sequence[str], *, validate: bool) -> Reader:
         """Makes pairs in this process, once it has proved that it computes what the planning one does."""
-        return MadeReader(self.plan, trusted_recipe(self.plan.spec), self.group)
+        return MadeReader(self.plan, trusted_recipe(self.plan.spec), self.group, whole="lq" in parts)
 
     def ahead(self, indices: Sequence[int]) -> None:
         """Nothing."""
@@ -104,10 +104,20 @@ class _Variant(Recipe):
     """A recipe that draws a later variant: what a build of one variant makes is then that one."""
 
     shift: int
+    whole: bool
 
     def draw(self, *, key: str, geometry: Geometry, variant: int = 0, cuts: tuple[int, ...] = ()) -> Plan:
         """See ``Recipe.draw``."""
-        return super().draw(key=key, geometry=geometry, variant=variant + self.shift, cuts=cuts)
+        plan = super().draw(key=key, geometry=geometry, variant=variant + self.shift, cuts=cuts)
+        return plan if self.whole else _Undone(**{field.name: getattr(plan, field.name) for field in fields(plan)})
+
+
+class _Undone(Plan):
+    """A plan whose LQ nobody asked for: one pixel stands for it, which the reader drops."""
+
+    def make_lq(self, gt: Array, seconds: dict[str, float] | None = None) -> Array:
+        """The first pixel."""
+        return gt[:, :1, :1]
 
 
 class MadeReader:
@@ -117,11 +127,12 @@ class MadeReader:
         plan: One GT in a shard, one variant, stored raw.
         recipe: The recipe.
         group: Variants of each GT.
+        whole: Make LQs, or GTs and plans alone.
     """
 
-    def __init__(self, plan: BuildPlan, recipe: Recipe, group: int) -> None:
-        self._plan, self._recipe, self._group = plan, recipe, group
-        self._shifted: tuple[int, Recipe] = (0, recipe)
+    def __init__(self, plan: BuildPlan, recipe: Recipe, group: int, *, whole: bool = True) -> None:
+        self._plan, self._recipe, self._group, self._whole = plan, recipe, group, whole
+        self._shifted: tuple[int, Recipe] = (0 if whole else -1, recipe)
 
     def fetch(self, index: int) -> Outcome:
         """Make one pair; what the recipe leaves out (a flat patch, a small image) is ``Lost`` without complaint."""
@@ -133,13 +144,14 @@ class MadeReader:
             return Lost(task.units[0].key, str(error))
         if isinstance(record, Tombstone):
             return Lost(record.key, f"{record.step}: {record.reason}", asked=record.step == SKIP)
-        return Fetched(record.key, variant, record.gt, record.lq, record.columns, record.plan, record.meta)
+        lq = record.lq if self._whole else None
+        return Fetched(record.key, variant, record.gt, lq, record.columns, record.plan, record.meta)
 
     def _at(self, variant: int) -> Recipe:
         if self._shifted[0] != variant:
             recipe = object.__new__(_Variant)
             recipe.__dict__.update(
-                self._recipe.__dict__, digest=self._recipe.digest, shift=variant
+                self._recipe.__dict__, digest=self._recipe.digest, shift=variant, whole=self._whole
             )  # with the digest, which takes a millisecond
             self._shifted = (variant, recipe)
         return self._shifted[1]

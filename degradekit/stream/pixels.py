@@ -17,7 +17,7 @@ from degradekit.types import Array, EncodedImage
 if TYPE_CHECKING:
     from degradekit.source import Points
 
-__all__ = ["Augment", "View", "decode_into", "place", "place_points", "views"]
+__all__ = ["Augment", "View", "decode_into", "place", "place_points", "views", "window"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,8 @@ def place(image: EncodedImage, out: Array | None, view: View, augment: Augment, 
     if out.shape != shown.shape or out.dtype != shown.dtype:
         raise StreamError(
             f"a batch of images of {out.shape} {out.dtype} meets one of {shown.shape} {shown.dtype}: "
-            "give crop= (of clips also clip=) so that all have one size, or batch_size=1."
+            "give crop= (of clips also clip=) so that all have one size, or batch_size=1; lq='device' needs GTs of one "
+            "size."
         )
     np.copyto(out, shown)
     return out
@@ -100,19 +101,40 @@ def place(image: EncodedImage, out: Array | None, view: View, augment: Augment, 
 
 def _show(clip: Array, view: View, augment: Augment, side: int, unit: int) -> Array:
     t, h, w, _ = clip.shape
+    clip = clip[window((t, h, w), view, augment, side=side, unit=unit)]
+    if view.flip:
+        clip = clip[:, :, ::-1]
+    return np.rot90(clip, view.turns, axes=(1, 2)) if view.turns else clip
+
+
+def window(
+    size: tuple[int, int, int], view: View, augment: Augment, *, side: int, unit: int
+) -> tuple[slice, slice, slice]:
+    """Frames, rows and columns of a clip that a view shows, before it mirrors and turns them.
+
+    Args:
+        size: Frames, height and width of the clip.
+        view: From :func:`views`.
+        augment: What the view is of.
+        side: As in :func:`place`.
+        unit: As in :func:`place`.
+
+    Raises:
+        StreamError: The clip is smaller than the crop, or shorter.
+    """
+    t, h, w = size
+    frames, rows, columns = slice(None), slice(None), slice(None)
     if augment.clip is not None:
         if t < augment.clip:
             raise StreamError(f"clip={augment.clip} is longer than a stored clip of {t} frames; give {t} or less.")
         first = int(view.t * (t - augment.clip + 1))
-        clip = clip[first : first + augment.clip]
+        frames = slice(first, first + augment.clip)
     if side:
         if min(h, w) < side:
             raise StreamError(f"crop= takes {side}x{side} px of a stored image of {h}x{w} px; give a smaller crop.")
         y, x = _corner((h, w), view, side=side, unit=unit)
-        clip = clip[:, y : y + side, x : x + side]
-    if view.flip:
-        clip = clip[:, :, ::-1]
-    return np.rot90(clip, view.turns, axes=(1, 2)) if view.turns else clip
+        rows, columns = slice(y, y + side), slice(x, x + side)
+    return frames, rows, columns
 
 
 def _corner(size: tuple[int, int], view: View, *, side: int, unit: int) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from degradekit.stream.batch import RECORDED, Batch, Maker, OnCorrupt
 from degradekit.stream.course import Course, Part
 from degradekit.stream.order import Ints
 from degradekit.stream.pairs import Pairs
-from degradekit.stream.pixels import Augment
+from degradekit.stream.pixels import Augment, View, views
 from degradekit.stream.places import Address, open_pairs
 from degradekit.stream.report import Clock, Mixing, Stall, explained, mixing
 from degradekit.stream.select import Variants
@@ -78,7 +78,8 @@ class PairStream:
             cut, mirrored and turned alike (a turn leaves them their names), or None where none were recorded.
         roles: Which images to read.
         dtype: ``stored``, or ``float32`` in [0, 1].
-        lq: ``stored``, or ``plan``: made again from GT and plan, bit for bit.
+        lq: ``stored``, or ``plan``: made again from GT and plan, bit for bit; or ``device``: batches hold whole GTs and
+            plans, and :class:`degradekit.degrader.Degrader` makes the LQs of a batch at once and cuts both.
         on_corrupt: ``raise``, or ``skip``: the pair is counted and named in ``lost``, and its batch is shorter by it.
         skip: Keys to leave out; all others keep their order and move up.
         rank: Which of ``world_size`` equal shares of every batch is ours; None takes ``RANK`` and ``WORLD_SIZE``.
@@ -133,7 +134,7 @@ class PairStream:
         columns: Sequence[str] = (),
         roles: Sequence[str] = ("lq", "gt"),
         dtype: Literal["stored", "float32"] = "stored",
-        lq: Literal["stored", "plan"] = "stored",
+        lq: Literal["stored", "plan", "device"] = "stored",
         on_corrupt: OnCorrupt = "raise",
         skip: Sequence[str] = (),
         rank: int | None = None,
@@ -154,10 +155,11 @@ class PairStream:
         parts = tuple(made for place in places for made in part(place))
         proportions = dict(weights) if isinstance(weights, Mapping) else {0: weights}
         self._course = Course(parts, proportions, shuffle_seed, shuffle, shuffle_block_size, epoch_size)
-        self._augment = Augment(crop, flip, rotate, clip)
+        self.augment = Augment(crop, flip, rotate, clip)
+        self.deferred = lq == "device"
         self.batch_size, self.drop_last, self.threads = batch_size, drop_last, threads
-        self._validate, self._dtype, self._on_corrupt = validate, dtype, on_corrupt
-        self._columns, self._roles = tuple(columns), tuple(roles)
+        self._validate, self.dtype, self._on_corrupt = validate, dtype, on_corrupt
+        self.columns, self._roles = tuple(columns), tuple(roles)
         self._predownload = predownload
         self.ranked = rank is not None or world_size is not None
         self.rank = int(os.environ.get("RANK", "0")) if rank is None else rank
@@ -181,18 +183,25 @@ class PairStream:
             if weights is not None and len(weights) != len(parts):
                 raise StreamError(f"{len(weights)} weights for {len(parts)} datasets; give one for each.")
         for part in parts:
-            crop, scale = self._augment.crop, part.pairs.scale
+            crop, scale = self.augment.crop, part.pairs.scale
             if crop is not None and (crop < scale or crop % scale):
                 raise StreamError(f"crop={crop} is no multiple of the scale {scale} of {part.pairs.uri}.")
             for text in part.where.values():
                 if text is not None:
                     parse_filter(text, part.pairs.columns)
-            for name in self._columns:
+            for name in self.columns:
                 if name not in RECORDED and name not in part.pairs.columns:
                     raise StreamError(f"{part.pairs.uri} has no column {name}; see degradekit inspect.")
-        unread = [role for role in ("gt", "lq") if f"{role}_landmarks" in self._columns and role not in self._roles]
+        self._check_roles()
+
+    def _check_roles(self) -> None:
+        unread = [role for role in ("gt", "lq") if f"{role}_landmarks" in self.columns and role not in self._roles]
         if unread:
             raise StreamError(f"columns names {unread[0]}_landmarks, which need the {unread[0]}: add it to roles.")
+        if self.deferred and (told := {f"{role}_landmarks" for role in ("gt", "lq")} & set(self.columns)):
+            raise StreamError(f"lq='device' gives no {min(told)}, whose images are cut later; give lq='plan'.")
+        if self.deferred and set(self._roles) != {"lq", "gt"}:
+            raise StreamError(f"lq='device' makes LQs of GTs: roles is {self._roles}; give both, or another lq.")
         if unknown := set(self._roles) - {"lq", "gt"}:
             raise StreamError(f"roles {sorted(unknown)} are unknown; give lq, gt or both.")
 
@@ -289,6 +298,10 @@ class PairStream:
             )
         self.epoch, self._position = int(state["epoch"]), int(state["position"])
 
+    def views(self, batch: Batch) -> list[View]:
+        """What each pair of a batch shows of its images: crop, mirror and turns."""
+        return views(self.augment, np.asarray(batch["position"]), seed=self._course.seed, epoch=batch["epoch"])
+
     def explain(self, step: int | Batch, *, epoch: int | None = None) -> list[dict[str, Any]]:
         """Which pairs a global batch is made of, with everything that was drawn for them: past or coming.
 
@@ -304,12 +317,12 @@ class PairStream:
             StreamError: The epoch has no such batch.
         """
         if not isinstance(step, int):
-            return explained(self._course, self._augment, step["epoch"], np.asarray(step["position"]))
+            return explained(self._course, self.augment, step["epoch"], np.asarray(step["position"]))
         epoch = self.epoch if epoch is None else epoch
         agenda = self._agenda()
         if not 0 <= step < agenda.count(epoch):
             raise StreamError(f"epoch {epoch} has no batch {step}; it has {agenda.count(epoch)}.")
-        return explained(self._course, self._augment, epoch, agenda.batch_at(epoch, step))
+        return explained(self._course, self.augment, epoch, agenda.batch_at(epoch, step))
 
     def mixing(self, batches: int = 32) -> Mixing:
         """How well the next batches of the epoch are mixed, told from their order without reading them."""
@@ -352,10 +365,11 @@ class PairStream:
         return self._cut
 
     def _maker(self, stack: ExitStack) -> Maker:
-        texts = dict.fromkeys(RECORDED.get(name, "columns") for name in self._columns)
-        readers = tuple(pairs.reader((*self._roles, *texts), validate=self._validate) for pairs in self.pairs)
+        augment, roles, columns, dtype = self.augment, self._roles, self.columns, self.dtype
+        if self.deferred:
+            augment, roles, columns, dtype = Augment(), ("gt",), tuple(dict.fromkeys((*columns, "plan"))), "stored"
+        texts = dict.fromkeys(RECORDED.get(name, "columns") for name in columns)
+        readers = tuple(pairs.reader((*roles, *texts), validate=self._validate) for pairs in self.pairs)
         pool: Executor | None = stack.enter_context(pool_of(self.threads)) if self.threads else None
-        return Maker(
-            self.pairs, readers, self._augment, self._roles, self._columns, self._dtype, self._on_corrupt,
-            self._course.seed, pool,
-        )  # fmt: skip
+        seed, skips = self._course.seed, self._on_corrupt
+        return Maker(self.pairs, readers, augment, roles, columns, dtype, skips, seed, pool)
