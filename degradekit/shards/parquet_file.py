@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from degradekit.canonical import canonical_json
+from degradekit.shards.arrow_column import arrow_column
 from degradekit.shards.hashed import HashedBlob
 from degradekit.shards.interface import Checked, OffsetsAt, ShardReader, Written, differs
 from degradekit.shards.offsets import Entry, Slot, beside, pack_offsets
@@ -177,7 +178,7 @@ def _to_table(group: list[Record | Tombstone], digests: list[Digests], layout: p
     arrays = []
     for field in layout:
         cells = [row.get(field.name) for row in rows]
-        arrays.append(_views(cells) if field.type == pa.binary() else pa.array(cells, field.type))
+        arrays.append(_views(cells) if field.type == pa.binary() else arrow_column(cells, field.type))
     return pa.Table.from_arrays(arrays, schema=layout)
 
 
