@@ -116,7 +116,7 @@ def stages(args: argparse.Namespace, photos: int) -> dict[str, Any]:
 
 def scaling(args: argparse.Namespace, photos: int) -> dict[str, Any]:
     """One worker against two, round by round."""
-    shard = 32
+    shard = 64
     pairs = args.pairs // shard * shard
     per_image = ["--per-image", str(-(-pairs // photos))]
     runs: dict[int, list[dict[str, Any]]] = {1: [], 2: []}
@@ -181,7 +181,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--recipe", default="real_esrgan")
-    parser.add_argument("--pairs", type=int, default=1280, help="pairs of a scaling run (default: 1280)")
+    parser.add_argument("--pairs", type=int, default=2560, help="pairs of a scaling run (default: 2560)")
     parser.add_argument("--rounds", type=int, default=3, help="scaling runs of either kind (default: 3)")
     parser.add_argument("--work", type=Path, default=MEMORY if MEMORY.is_dir() else None, help="where datasets go")
     parser.add_argument("--save", action="store_true", help="write results/build.json too")

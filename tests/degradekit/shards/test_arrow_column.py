@@ -5,7 +5,7 @@ import sys
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from degradekit.shards.arrow_column import arrow_column
@@ -22,6 +22,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
+@settings(deadline=None)  # the first pa.array loads pandas
 @given(data=st.data())
 def test_it_is_what_pyarrow_makes(kind, data):
     cells = data.draw(st.lists(st.none() | KINDS[kind], max_size=40))
