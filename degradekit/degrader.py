@@ -12,10 +12,11 @@ from degradekit.ops.device.numbers import from_levels
 from degradekit.plan import Plan
 from degradekit.recipe import Recipe
 from degradekit.replay import stored_recipe
+from degradekit.source import Points
 from degradekit.stream import Batch, PairStream
 from degradekit.stream.made import MadePairs
 from degradekit.stream.pairs import Pairs, StoredPairs
-from degradekit.stream.pixels import View, window
+from degradekit.stream.pixels import View, place_points, window
 
 __all__ = ["Degrader"]
 
@@ -70,10 +71,22 @@ class Degrader:
         if "plan" not in self.stream.columns:
             del out["plan"]
         views = self.stream.views(batch)
+        if "gt_landmarks" in out:
+            out["gt_landmarks"] = self._moved(out["gt_landmarks"], gts.shape[-2:], views, scales)
         for role, images in (("lq", lqs), ("gt", gts)):
             shown = self._shown(images, views, scales, role)
             out[role] = from_levels(shown) if self.stream.dtype == "float32" else shown
         return out
+
+    def _moved(
+        self, faces: list[Points | None], size: tuple[int, int], views: list[View], scales: list[int]
+    ) -> list[Points | None]:
+        """Landmarks in what the views show of the GTs."""
+        side = self.stream.augment.crop or 0
+        return [
+            None if points is None else place_points(points, size, view, side=side, unit=scale)
+            for points, view, scale in zip(faces, views, scales, strict=True)
+        ]
 
     def _shown(self, images: Tensor, views: list[View], scales: list[int], role: str) -> Tensor:
         """What the views show of each image, as ``stream.pixels`` cuts it."""

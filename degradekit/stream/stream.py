@@ -198,8 +198,8 @@ class PairStream:
         unread = [role for role in ("gt", "lq") if f"{role}_landmarks" in self.columns and role not in self._roles]
         if unread:
             raise StreamError(f"columns names {unread[0]}_landmarks, which need the {unread[0]}: add it to roles.")
-        if self.deferred and (told := {f"{role}_landmarks" for role in ("gt", "lq")} & set(self.columns)):
-            raise StreamError(f"lq='device' gives no {min(told)}, whose images are cut later; give lq='plan'.")
+        if self.deferred and "lq_landmarks" in self.columns:
+            raise StreamError("lq='device' gives no lq_landmarks, having no LQ yet; give lq='plan'.")
         if self.deferred and set(self._roles) != {"lq", "gt"}:
             raise StreamError(f"lq='device' makes LQs of GTs: roles is {self._roles}; give both, or another lq.")
         if unknown := set(self._roles) - {"lq", "gt"}:

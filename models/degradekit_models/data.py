@@ -62,6 +62,7 @@ class TrainingData:
         workers: Processes that read and decode.
         rank: Whose share of every batch this is.
         ranks: Among how many.
+        device: Where LQs are made, of stored or new plans; None reads them, or makes them in the workers.
 
     Raises:
         ModelError: There is no such dataset, or it does not fit the arguments.
@@ -86,20 +87,22 @@ class TrainingData:
         workers: int = 0,
         rank: int = 0,
         ranks: int = 1,
+        device: torch.device | None = None,
     ) -> None:
         options: dict[str, Any] = {
             "weights": weights, "source": source, "recipe": recipe, "batch_size": micro_batch, "crop": crop,
             "flip": flip, "rotate": rotate, "clip": clip, "shuffle_seed": seed, "drop_last": True,
             "variants": "rotate", "rank": rank, "world_size": ranks,
             "roles": roles, "columns": ("gt_landmarks",) if landmarks else (),
+            "lq": "stored" if device is None else "device",
         }  # fmt: skip
         try:
             self.stream = PairStream(list(places) or None, **options)
-            self.loader = PairLoader(self.stream, num_workers=workers)
+            self.loader = PairLoader(self.stream, num_workers=workers, device=device)
             if len(self.stream) == 0:  # fewer pairs than a batch: an epoch is as many passes as fill one
                 options["epoch_size"] = self.stream.global_batch
                 self.stream = PairStream(list(places) or None, **options)
-                self.loader = PairLoader(self.stream, num_workers=workers)
+                self.loader = PairLoader(self.stream, num_workers=workers, device=device)
         except DegradekitError as error:
             raise ModelError(str(error)) from error
         self._mirror = mirror

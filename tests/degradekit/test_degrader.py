@@ -129,8 +129,8 @@ def test_what_does_not_fit_is_refused_at_once(
         PairLoader(PairStream(make_set(8), lq="device"), device="cpu")
     with pytest.raises(StreamError, match="roles is"):
         PairStream(built, lq="device", roles=("gt",))
-    with pytest.raises(StreamError, match="gives no gt_landmarks"):
-        PairStream(built, lq="device", columns=["gt_landmarks"])
+    with pytest.raises(StreamError, match="gives no lq_landmarks"):
+        PairStream(built, lq="device", columns=["lq_landmarks"])
     recipe = tmp_path / "webp.yaml"
     recipe.write_text("scale: 1\nextract: {mode: random, size: 32}\ndegrade: {last: {op: webp, quality_range: 50}}\n")
     stream = PairStream(source=built.parent / "source", recipe=recipe, lq="device")

@@ -208,6 +208,18 @@ def test_a_stream_gives_landmarks_as_its_images_show_them(portraits: Path, tmp_p
         PairStream(**data, roles=("gt",), columns=columns)
 
 
+def test_landmarks_of_pairs_made_on_a_device_are_those_of_stored_ones(portraits: Path, tmp_path: Path) -> None:
+    from degradekit.loader import PairLoader
+
+    records(portraits, RECIPE.replace("size: 64}", "size: 64, missing: skip}"), tmp_path / "set")
+    options: dict[str, Any] = {"batch_size": 6, "crop": 56, "flip": True, "rotate": True, "columns": ["gt_landmarks"]}
+    options["on_corrupt"] = "skip"
+    stored = [batch["gt_landmarks"] for batch in PairStream(tmp_path / "set", **options)]
+    loader = PairLoader(PairStream(tmp_path / "set", lq="device", **options), device="cpu")
+    assert [batch["gt_landmarks"] for batch in loader] == stored
+    assert sum(points is not None for batch in stored for points in batch) > 3
+
+
 def test_pictures_without_landmarks_have_none(portraits: Path) -> None:
     batch = next(iter(PairStream(source=str(portraits), recipe="bicubic", columns=["gt_landmarks"], crop=64)))
     assert set(batch["gt_landmarks"]) == {None}

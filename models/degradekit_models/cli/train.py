@@ -20,6 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--out", metavar="FOLDER", help="of the run (default: runs/NAME)")
     parser.add_argument("--resume", choices=("auto", "never"), default="never", help="auto: go on where a run stopped")
     parser.add_argument("--workers", type=at_least(0), default=0, metavar="N", help="processes that read and decode")
+    parser.add_argument(
+        "--degrade-on",
+        choices=("workers", "device"),
+        default="workers",
+        help="device: make LQs where the network trains, of --source's images or of --data's GTs and plans",
+    )
     parser.add_argument("--accelerator", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--devices", default="auto", metavar="N", help="devices of this machine")
     parser.add_argument("--precision", default="32-true", metavar="P", help="32-true, bf16-mixed or 16-mixed")
@@ -58,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
         validation=() if trial else args.validate,
         resume=args.resume == "auto",
         workers=args.workers,
+        degrade_on=args.degrade_on,
         allow_random_init=args.allow_random_init,
         overfit_one_batch=args.overfit_one_batch,
         stop_after=1 if args.dry_run else 10 if args.profile else args.steps,

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import torch
 from lightning.fabric import Fabric
@@ -36,6 +37,7 @@ class Run:
         validation: Datasets to validate on; the first decides what is best.
         resume: Go on from ``last.ckpt`` where there is one.
         workers: Processes that read and decode.
+        degrade_on: ``workers``, or ``device``: LQs are made of GTs and plans where the network trains.
         allow_random_init: See `make_scheme`.
         overfit_one_batch: Train on the first batch again and again.
         stop_after: Steps of this call at most; the run can be resumed.
@@ -49,6 +51,7 @@ class Run:
     validation: Sequence[str] = ()
     resume: bool = False
     workers: int = 0
+    degrade_on: Literal["workers", "device"] = "workers"
     allow_random_init: bool = False
     overfit_one_batch: bool = False
     stop_after: int | None = None
@@ -151,6 +154,7 @@ def _data(config: Config, run: Run, fabric: Fabric) -> TrainingData:
         rotate=config.data.rotate, clip=config.data.clip, mirror=config.data.mirror, roles=config.roles,
         landmarks=config.landmarks, seed=config.seed, workers=run.workers,
         rank=fabric.global_rank, ranks=fabric.world_size,
+        device=fabric.device if run.degrade_on == "device" else None,
     )  # fmt: skip
 
 

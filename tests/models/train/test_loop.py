@@ -207,10 +207,27 @@ def test_command_line(shards: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert main([*common, *data, "-o", str(tmp_path / "run"), "--tensorboard"]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "run" / "generator.pth")
     assert list((tmp_path / "run" / "tensorboard").iterdir())
+    assert main([*common, *data, "-o", str(tmp_path / "dry"), "--dry-run", "--degrade-on", "device"]) == 0
+    assert "one step made" in capsys.readouterr().out
     assert main([*common, *data, "-o", str(tmp_path / "run")]) == 2
     assert "holds a run already: go on with --resume auto" in capsys.readouterr().err
     assert main(common) == 2
     assert "give --data FOLDER, or --source IMAGES" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("source", ["shards", "images"])
+def test_lqs_made_on_the_device_train_alike(source: str, shards: Path, tmp_path: Path) -> None:
+    """The same pairs in the same order, so the same curve up to the parity of a resize."""
+    data = {str(shards): None} if source == "shards" else {}
+    images = {"source": str(shards.parent / "*.png"), "recipe": "classical"} if source == "images" else {}
+    text = TINY if source == "shards" else TINY.replace("batch_size: 4", "batch_size: 2")
+    curves = []
+    for where in ("workers", "device"):
+        out = tmp_path / where
+        job = Run(out=out, data=data, degrade_on=where, stop_after=3, **images)  # type: ignore[arg-type]
+        train(parse_config(text), job, Fabric(accelerator="cpu", devices=1), Reporter(out, stream=None))
+        curves.append([losses["pixel"] for losses in curve(out)])
+    assert curves[0] == pytest.approx(curves[1], rel=1e-3)
 
 
 GENERATOR = "{arch: msrresnet_x4, arguments: {num_feat: 8, num_block: 1}}"
