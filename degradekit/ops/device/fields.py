@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from degradekit.fields import COSINE, LOGARITHM, SINE, split_field
-from degradekit.ops.device.numbers import fma, polynomial, root
+from degradekit.ops.device.numbers import fma, polynomial, repeated, root
 from degradekit.philox import MULTIPLIERS, WEYL
 
 __all__ = ["normal_fields", "word_fields"]
@@ -72,9 +73,10 @@ def _blocks(fields: Sequence[str], counts: Sequence[int], device: torch.device, 
     sizes = [_blocks_for(count) for count in counts]
     names = [tuple(int(part) for part in split_field(field)) for field in fields]
     halves = [(key & _MASK, key >> 32, stream & _MASK, stream >> 32) for key, stream in names]
-    which = torch.cat([torch.full((size,), i, device=device) for i, size in enumerate(sizes)])
-    k0, k1, c2, c3 = torch.tensor(halves, device=device).T[:, which]
-    index = torch.cat([torch.arange(size, device=device) for size in sizes]) + (first & _MASK)
+    before = np.cumsum([0, *sizes[:-1]]).tolist()
+    facts = torch.tensor([(*half, start) for half, start in zip(halves, before, strict=True)], device=device)
+    k0, k1, c2, c3, start = repeated(facts, sizes).unbind(1)
+    index = torch.arange(sum(sizes), device=device) - start + (first & _MASK)
     c0, c1 = index & _MASK, (index >> 32) + (first >> 32)
     for _ in range(10):
         even, odd = c0 * MULTIPLIERS[0], c2 * MULTIPLIERS[1]

@@ -93,35 +93,39 @@ def resample(x: Tensor, rows: tuple[Array, Array], columns: tuple[Array, Array])
 
 def _down(x: Tensor, first: Array, weights: Array) -> Tensor:
     """Weighted sums of rows, two rows at a time."""
-    products = [(w[:, None], x.index_select(-2, at)) for at, w in _taps(x, first, weights)]
-    pairs = [_pair(*products[k : k + 2]) for k in range(0, len(products) - 1, 2)]
-    total = reduce(torch.add, pairs) if pairs else None
+    products = _products(x, -2, first, weights)
+    pairs = [_sum(products[k], products[k + 1].float()) for k in range(0, len(products) - 1, 2)]
     if len(products) % 2 == 0:
-        assert total is not None
-        return total
-    weight, row = products[-1]
-    return weight * row if total is None else fma(weight, row, total)
+        return reduce(torch.add, pairs)
+    return _sum(products[-1], reduce(torch.add, pairs)) if pairs else products[-1].float()
 
 
 def _along(x: Tensor, first: Array, weights: Array) -> Tensor:
     """Weighted sums along rows."""
-    products = [(w, x.index_select(-1, at)) for at, w in _taps(x, first, weights)]
-    together = 2 if len(products) in (2, 4) and x.shape[1] == 3 else 1  # as the compiler does it
-    total = _pair(*products[:together])
-    for weight, column in products[together:]:
-        total = fma(weight, column, total)
+    first_product, *products = _products(x, -1, first, weights)
+    if len(products) in (1, 3) and x.shape[1] == 3:  # the compiler joins the first two then
+        total = _sum(first_product, products.pop(0).float())
+    else:
+        total = first_product.float()
+    for product in products:
+        total = _sum(product, total)
     return total
 
 
-def _pair(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor] | None = None) -> Tensor:
-    """One product, or the sum of two with one rounding less."""
-    return first[0] * first[1] if second is None else fma(*first, second[0] * second[1])
+def _products(x: Tensor, axis: int, first: Array, weights: Array) -> list[Tensor]:
+    """Samples that have a part in the outputs times their weights, tap by tap; float64, which holds them exactly."""
+    taps, shape = weights.shape[1], list(x.shape)
+    at = (first.astype(np.int64) + np.arange(taps)[:, None]).ravel()
+    shape[axis : axis + 1 if axis + 1 else None] = [taps, len(first)]
+    samples = x.index_select(axis, torch.from_numpy(at).to(x.device)).reshape(shape)
+    by_tap = _weights(weights.T, x).double()
+    products = samples * (by_tap if axis == -1 else by_tap[..., None])
+    return list(products.unbind(axis - 1))
 
 
-def _taps(x: Tensor, first: Array, weights: Array) -> list[tuple[Tensor, Tensor]]:
-    """Which samples have a part in the outputs, and their weights, tap by tap."""
-    start = torch.from_numpy(first.astype(np.int64)).to(x.device)
-    return [(start + k, weight) for k, weight in enumerate(_weights(weights.T, x))]
+def _sum(product: Tensor, total: Tensor) -> Tensor:
+    """A product and a float32 sum, rounded once."""
+    return torch.add(product, total, out=torch.empty(0, device=total.device))
 
 
 def sharpen(x: Tensor, gaussian: StridedGaussian, amount: float, threshold: float) -> Tensor:

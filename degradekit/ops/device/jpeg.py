@@ -1,7 +1,9 @@
 """A JPEG round trip on a device, bit for bit what :mod:`degradekit.ops.libjpeg` makes.
 
-The two passes of libjpeg's transform are exact sums of whole numbers, so here each is a product with an 8x8 matrix in
-float64, which holds them exactly in any order of summation; blocks of all pictures of a group go through it at once.
+Everything is whole numbers, kept in float32 up to 2^24 and in float64 beyond, so nothing is ever rounded but where
+libjpeg rounds. The two passes of its transform are exact sums, so each is a product with an 8x8 matrix here. Pixels and
+blocks of all pictures of a group are laid one after the other and calculated at once; what depends on a picture's shape
+(repeating edges, averaging and interpolating chroma) is done picture by picture.
 """
 
 from __future__ import annotations
@@ -10,11 +12,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from degradekit.ops.device.numbers import from_levels, round_levels
+from degradekit.ops.device.numbers import from_levels, repeated, round_levels
 from degradekit.ops.islow import matrices
 from degradekit.ops.libjpeg import SUBSAMPLING
 from degradekit.types import Array
@@ -35,83 +38,95 @@ class Coding(NamedTuple):
 
 
 def code_clips(xs: Sequence[Tensor], codings: Sequence[Sequence[Coding]]) -> list[Tensor]:
-    """Encode and decode every frame of some clips, float32 ``[T, C, H, W]`` each, by a coding of its own."""
-    decoded = _round_trip([frame for x in xs for frame in x], [coding for clip in codings for coding in clip])
-    frames = iter(decoded)
-    return [torch.stack([next(frames) for _ in x]) for x in xs]
-
-
-def _round_trip(frames: Sequence[Tensor], codings: Sequence[Coding]) -> list[Tensor]:
-    """Encode frames as baseline JPEG and decode them again.
+    """Encode and decode every frame of some clips as baseline JPEG.
 
     Args:
-        frames: float32 ``[C, H, W]``, C = 1 or 3, RGB; clipped to [0, 1] and rounded to 8 bits.
-        codings: One for each.
+        xs: float32 ``[T, C, H, W]``, all RGB or all grey; clipped to [0, 1] and rounded to 8 bits.
+        codings: One for each frame of each.
 
     Returns:
         float32 of the same shapes, 8-bit levels over 255.
     """
-    planes: list[Tensor] = []
-    steps: list[Tensor] = []
-    for frame, coding in zip(frames, codings, strict=True):
-        levels = round_levels(frame).int()
-        rows, columns = SUBSAMPLING[coding.subsampling]
-        parts = [_whole_blocks(levels)] if len(levels) == 1 else _planes(levels, rows, columns)
-        planes += parts
-        steps += [torch.from_numpy(table.copy()).to(frame.device) for table in coding.tables[: len(parts)]]
-    decoded = iter(_requantise(planes, steps))
-    out = []
-    for frame, coding in zip(frames, codings, strict=True):
-        c, h, w = frame.shape
-        luma = next(decoded)[:, :h, :w]
-        rows, columns = SUBSAMPLING[coding.subsampling]
-        out.append(from_levels((luma if c == 1 else _rgb(luma, next(decoded), rows, columns)).to(torch.uint8)))
-    return out
+    frames = [frame for x in xs for frame in x]
+    flat = [coding for clip in codings for coding in clip]
+    decoded = iter(_coded_grey(frames, flat) if len(frames[0]) == 1 else _coded_rgb(frames, flat))
+    return [torch.stack([next(decoded) for _ in x]) for x in xs]
 
 
-def _planes(levels: Tensor, rows: int, columns: int) -> list[Tensor]:
-    """Luma ``[1, h, w]`` and both colour differences ``[2, h', w']``, in whole blocks."""
-    r, g, b = levels
-    luma = (19595 * r + 38470 * g + 7471 * b + (1 << 15)) >> 16
-    middle = (128 << 16) + (1 << 15) - 1
-    cb = (32768 * b - 11059 * r - 21709 * g + middle) >> 16
-    cr = (32768 * r - 27439 * g - 5329 * b + middle) >> 16
-    chroma = torch.stack((cb, cr))
-    h, w = luma.shape
-    chroma = _repeated(chroma, h + -h % rows, columns * (-(-w // columns) + 7 >> 3 << 3))
-    if columns == 2:
-        chroma = chroma[..., ::2] + chroma[..., 1::2]
-        chroma = chroma[:, ::2] + chroma[:, 1::2] if rows == 2 else 2 * chroma
-        bias = 1 + torch.arange(chroma.shape[-1], device=levels.device) % 2
-        chroma = (chroma + bias) >> 2
-    return [_whole_blocks(luma[None]), _whole_blocks(chroma)]
+def _coded_grey(frames: Sequence[Tensor], codings: Sequence[Coding]) -> list[Tensor]:
+    planes = [_whole_blocks(round_levels(frame)) for frame in frames]
+    decoded = _requantise(planes, [coding.tables[0] for coding in codings])
+    cropped = [plane[:, : frame.shape[1], : frame.shape[2]] for plane, frame in zip(decoded, frames, strict=True)]
+    return [from_levels(plane.to(torch.uint8)) for plane in cropped]
+
+
+def _coded_rgb(frames: Sequence[Tensor], codings: Sequence[Coding]) -> list[Tensor]:
+    pixels = [frame.shape[1] * frame.shape[2] for frame in frames]
+    coloured = torch.split(_to_ycc(round_levels(torch.cat([frame.flatten(1) for frame in frames], 1))), pixels, 1)
+    factors = [SUBSAMPLING[coding.subsampling] for coding in codings]
+    planes = []
+    for frame, ycc, (rows, columns) in zip(frames, coloured, factors, strict=True):
+        whole = ycc.reshape(frame.shape)
+        planes += [_whole_blocks(whole[:1]), _whole_blocks(_averaged(whole[1:], rows, columns))]
+    decoded = _requantise(planes, [table for coding in codings for table in coding.tables])
+    full = []
+    for frame, luma, chroma, (rows, columns) in zip(frames, decoded[::2], decoded[1::2], factors, strict=True):
+        _, h, w = frame.shape
+        c = _interpolated(chroma[:, : -(-h // rows), : -(-w // columns)], rows, columns)
+        full.append(torch.cat((luma[:, :h, :w], c[:, :h, :w])).flatten(1))
+    made = torch.split(from_levels(_to_rgb(torch.cat(full, 1))), pixels, 1)
+    return [part.reshape(frame.shape) for part, frame in zip(made, frames, strict=True)]
+
+
+def _to_ycc(levels: Tensor) -> Tensor:
+    """Luma and both colour differences of ``[3, n]``, by 16-bit fixed-point coefficients."""
+    r, g, b = levels.int()
+    half, middle = 1 << 15, (128 << 16) + (1 << 15) - 1
+    y = 19595 * r + 38470 * g + 7471 * b + half
+    cb = 32768 * b - 11059 * r - 21709 * g + middle
+    cr = 32768 * r - 27439 * g - 5329 * b + middle
+    return torch.stack((y >> 16, cb >> 16, cr >> 16)).float()
+
+
+def _to_rgb(ycc: Tensor) -> Tensor:
+    """Red, green and blue of ``[3, n]``, uint8."""
+    y, cb, cr = ycc.int()
+    cb, cr, half = cb - 128, cr - 128, 1 << 15
+    red, green, blue = 91881 * cr + half, half - 22554 * cb - 46802 * cr, 116130 * cb + half
+    made = torch.stack((y + (red >> 16), y + (green >> 16), y + (blue >> 16)))
+    return made.clamp(0, 255).to(torch.uint8)
+
+
+def _averaged(chroma: Tensor, rows: int, columns: int) -> Tensor:
+    """Means of 1x1, 1x2 or 2x2 samples; edges are repeated to the right up to whole blocks of means, before."""
+    if columns == 1:
+        return chroma
+    _, h, w = chroma.shape
+    c = pad(chroma, (0, -w % 16, 0, h % rows), mode="replicate")
+    c = c[..., ::2] + c[..., 1::2]
+    c = c[:, ::2] + c[:, 1::2] if rows == 2 else 2 * c
+    c[..., ::2] += 1  # libjpeg alternates the rounding along a row
+    c[..., 1::2] += 2
+    return torch.floor(c / 4)
 
 
 def _whole_blocks(planes: Tensor) -> Tensor:
+    """Repeat the last row and column up to whole blocks."""
     h, w = planes.shape[-2:]
-    return _repeated(planes, h + -h % 8, w + -w % 8)
+    return pad(planes, (0, -w % 8, 0, -h % 8), mode="replicate")
 
 
-def _repeated(planes: Tensor, h: int, w: int) -> Tensor:
-    """Repeat the last row and column up to a size."""
-    below, right = h - planes.shape[-2], w - planes.shape[-1]
-    if below == right == 0:
-        return planes
-    return pad(planes.double(), (0, right, 0, below), mode="replicate").int()
-
-
-def _requantise(planes: Sequence[Tensor], steps: Sequence[Tensor]) -> list[Tensor]:
+def _requantise(planes: Sequence[Tensor], tables: Sequence[Array]) -> list[Tensor]:
     """What is left of the blocks of some planes ``[P, H, W]`` after quantisation, each with steps of its own."""
     blocks = [to_blocks(plane) for plane in planes]
     sizes = [len(block) for block in blocks]
-    which = torch.cat([torch.full((size,), i, device=planes[0].device) for i, size in enumerate(sizes)])
-    step = torch.stack(list(steps)).double()[which]
+    step = repeated(torch.from_numpy(np.stack(tables).astype(np.float64)).to(planes[0].device), sizes)
     forward, inverse = _transforms(planes[0].device)
     x = _shifted((torch.cat(blocks).double() - 128) @ forward.T, 11)
     x = _shifted(forward @ x, 15)
     x = ((x.abs() / (8 * step) + 0.5).floor() * step).copysign(x)  # halves away from zero
     x = _shifted(inverse @ x, 11)
-    x = (_shifted(x @ inverse.T, 18) + 128).clamp(0, 255).int()
+    x = (_shifted(x @ inverse.T, 18) + 128).clamp(0, 255).float()
     return [from_blocks(part, plane.shape) for part, plane in zip(torch.split(x, sizes), planes, strict=True)]
 
 
@@ -139,33 +154,16 @@ def _shifted(x: Tensor, bits: int) -> Tensor:
     return torch.floor(x * 2.0**-bits + 0.5)
 
 
-def _rgb(luma: Tensor, chroma: Tensor, rows: int, columns: int) -> Tensor:
-    """Chroma interpolation and colour conversion, whole numbers."""
-    _, h, w = luma.shape
-    full = _interpolated(chroma[:, : -(-h // rows), : -(-w // columns)], rows, columns)[:, :h, :w] - 128
-    y, (cb, cr) = luma[0], full
-    half = 1 << 15
-    red = y + (91881 * cr + half >> 16)
-    green = y + (-22554 * cb - 46802 * cr + half >> 16)
-    blue = y + (116130 * cb + half >> 16)
-    return torch.stack((red, green, blue)).clamp(0, 255)
-
-
 def _interpolated(c: Tensor, rows: int, columns: int) -> Tensor:
     """Libjpeg's triangular interpolation of ``[2, h, w]`` to twice as many columns, and rows."""
     if columns == 1:
         return c
-    _, h, w = c.shape
-    if w <= 2:  # libjpeg only repeats samples in rows as short as this
+    if c.shape[2] <= 2:  # libjpeg only repeats samples in rows as short as this
         return c.repeat_interleave(columns, 2).repeat_interleave(rows, 1)
     if rows == 2:
-        above, below = (c[:, _places(h, by, c.device)] for by in (-1, 1))
-        c = torch.stack((3 * c + above, 3 * c + below), dim=2).flatten(1, 2)
-    bits, bias = (4, (8, 7)) if rows == 2 else (2, (1, 2))
-    left, right = (c[..., _places(w, by, c.device)] for by in (-1, 1))
-    return torch.stack((3 * c + left + bias[0] >> bits, 3 * c + right + bias[1] >> bits), dim=3).flatten(2, 3)
-
-
-def _places(n: int, by: int, device: torch.device) -> Tensor:
-    """Neighbours at a distance; the outermost samples are their own."""
-    return (torch.arange(n, device=device) + by).clamp(0, n - 1)
+        tall = pad(c, (0, 0, 1, 1), mode="replicate")
+        c = torch.stack((3 * c + tall[:, :-2], 3 * c + tall[:, 2:]), dim=2).flatten(1, 2)
+    wide = pad(c, (1, 1, 0, 0), mode="replicate")
+    total, bias = (16, (8, 7)) if rows == 2 else (4, (1, 2))
+    pairs = torch.stack((3 * c + wide[..., :-2] + bias[0], 3 * c + wide[..., 2:] + bias[1]), dim=3)
+    return torch.floor(pairs.flatten(2) / total)

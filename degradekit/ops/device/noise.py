@@ -11,7 +11,7 @@ from torch import Tensor
 
 from degradekit.ops.base import at_frame
 from degradekit.ops.device.fields import normal_fields, word_fields
-from degradekit.ops.device.numbers import by_frame, fma, round_levels, unit
+from degradekit.ops.device.numbers import by_frame, fma, repeated, round_levels, unit
 from degradekit.ops.device.poisson import level_counts, rate_counts
 from degradekit.types import Series
 
@@ -82,7 +82,7 @@ def add_shot(noises: Sequence[Shot], xs: Sequence[Tensor]) -> list[Tensor]:
     for rates in (False, True):
         group = [i for i, noise in enumerate(noises) if (noise.form in ("photons", "content_bytes")) == rates]
         if group:
-            add = _add_by_rate if rates else _add_by_level
+            add = _by_rate if rates else _by_level
             made = add([noises[i] for i in group], [light[i] for i in group])
             for i, noise in zip(group, made, strict=True):
                 out[i] = unit(fma(by_frame(noises[i].scale, xs[i]), noise, xs[i]))
@@ -99,20 +99,28 @@ def _F(value: float) -> float:
     return float(np.float32(value))
 
 
-def _add_by_level(noises: Sequence[Shot], light: Sequence[Tensor]) -> list[Tensor]:
-    fields = word_fields([noise.field for noise in noises], [x.numel() for x in light], light[0].device)
-    made = []
-    for noise, x, words in zip(noises, light, fields, strict=True):
-        levels = round_levels(x)
-        peak = content_peaks(levels) if noise.form == "content" else torch.full((1, 1, 1, 1), 256, device=x.device)
-        counts = level_counts(levels, peak, _planes(words, x))
-        made.append(fma(1 / peak.float(), counts, -(levels * _F(1 / 255))))
-    return made
-
-
-def _add_by_rate(noises: Sequence[Shot], light: Sequence[Tensor]) -> list[Tensor]:
+def _by_level(noises: Sequence[Shot], light: Sequence[Tensor]) -> list[Tensor]:
+    sizes = [x.numel() for x in light]
+    levels = round_levels(torch.cat([x.movedim(1, 3).flatten() for x in light]))
     peaks = [
-        255 * content_peaks(round_levels(x)).float() if noise.form == "content_bytes" else by_frame(noise.photons, x)
+        content_peaks(part.reshape(len(x), -1))
+        if noise.form == "content"
+        else torch.full((len(x),), 256, device=x.device)
+        for noise, x, part in zip(noises, light, torch.split(levels, sizes), strict=True)
+    ]
+    frames = [x[0].numel() for x in light for _ in x]
+    peak = repeated(torch.cat(peaks), frames)
+    words = torch.cat(word_fields([noise.field for noise in noises], sizes, levels.device))
+    counts = level_counts(levels, peak, words)
+    made = fma(1 / peak.float(), counts, -(levels * _F(1 / 255)))
+    return [_planes(part, x) for part, x in zip(torch.split(made, sizes), light, strict=True)]
+
+
+def _by_rate(noises: Sequence[Shot], light: Sequence[Tensor]) -> list[Tensor]:
+    peaks = [
+        255 * content_peaks(round_levels(x).flatten(1)).float().reshape(-1, 1, 1, 1)
+        if noise.form == "content_bytes"
+        else by_frame(noise.photons, x)
         for noise, x in zip(noises, light, strict=True)
     ]
     rates = [(x * peak).movedim(1, 3) for x, peak in zip(light, peaks, strict=True)]
@@ -134,17 +142,16 @@ def content_peaks(levels: Tensor) -> Tensor:
     """Photon count of each frame as BasicSR finds it: its distinct levels, rounded up to a power of two.
 
     Args:
-        levels: Whole numbers 0...255, ``[T, C, H, W]``.
+        levels: Whole numbers 0...255, ``[T, n]``.
 
     Returns:
-        int64 ``[T, 1, 1, 1]``.
+        int64 ``[T]``.
 
     Example:
-        >>> content_peaks(torch.tensor([0.0, 128, 128, 255]).reshape(1, 1, 2, 2)).item()
+        >>> content_peaks(torch.tensor([[0.0, 128, 128, 255]])).item()
         4
     """
-    flat = levels.long().flatten(1)
-    seen = torch.zeros(len(levels), 256, dtype=torch.int64, device=levels.device).scatter_(1, flat, 1)
+    seen = torch.zeros(len(levels), 256, dtype=torch.int64, device=levels.device).scatter_(1, levels.long(), 1)
     distinct = seen.sum(1)
     powers = torch.tensor([1 << k for k in range(9)], device=levels.device)
-    return (1 << (distinct[:, None] > powers).sum(1)).reshape(-1, 1, 1, 1)
+    return 1 << (distinct[:, None] > powers).sum(1)

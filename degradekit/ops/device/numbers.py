@@ -12,7 +12,18 @@ from torch import Tensor
 
 from degradekit.types import Series
 
-__all__ = ["by_frame", "exact", "fma", "from_levels", "polynomial", "root", "round_levels", "to_levels", "unit"]
+__all__ = [
+    "by_frame",
+    "exact",
+    "fma",
+    "from_levels",
+    "polynomial",
+    "repeated",
+    "root",
+    "round_levels",
+    "to_levels",
+    "unit",
+]
 
 
 @contextmanager
@@ -40,8 +51,23 @@ def fma(a: Tensor | float, b: Tensor, c: Tensor | float) -> Tensor:
         >>> (fma(x, x, -1.0) == 2**-11 + 2**-24).item(), (x * x - 1 == 2**-11 + 2**-24).item()
         (True, False)
     """
-    total: Tensor = (a.double() if isinstance(a, Tensor) else a) * b.double()
-    return (total + c).float()
+    out = torch.empty(0, device=b.device)  # what is given to be written is float32, whatever is computed in
+    if not isinstance(c, Tensor):
+        return torch.add(a * b.double(), c, out=out)
+    if isinstance(a, Tensor):
+        return torch.addcmul(c, a, b.double(), out=out)
+    return torch.add(c, b.double(), alpha=a, out=out)
+
+
+def repeated(rows: Tensor, counts: Sequence[int]) -> Tensor:
+    """Row i ``counts[i]`` times.
+
+    Example:
+        >>> repeated(torch.tensor([5, 7]), [1, 2]).tolist()
+        [5, 7, 7]
+    """
+    repeats = torch.tensor(counts, device=rows.device)
+    return rows.repeat_interleave(repeats, 0, output_size=sum(counts))  # told, the sum needs no waiting for
 
 
 def root(x: Tensor) -> Tensor:
