@@ -86,6 +86,11 @@ class Config(Part):
         """Whether the landmarks of faces are needed."""
         return False
 
+    @property
+    def idle(self) -> bool:
+        """Whether parameters may have no part in a step, which ranks must then look for."""
+        return False
+
     @model_validator(mode="after")
     def _clips(self) -> Config:
         if self.data.mirror and self.data.clip is None:
@@ -112,6 +117,11 @@ class RestorationConfig(Config):
     adversarial: AdversarialTerm | None = None
     sharpen: Sharpen = Sharpen()
     freeze: tuple[Freeze, ...] = ()
+
+    @property
+    def idle(self) -> bool:
+        """Frozen ones."""
+        return bool(self.freeze)
 
     @model_validator(mode="after")
     def _whole(self) -> RestorationConfig:
@@ -150,6 +160,11 @@ class GFPGANConfig(Config):
     def landmarks(self) -> bool:
         """Eyes and mouth are found by them."""
         return self.components is not None
+
+    @property
+    def idle(self) -> bool:
+        """The mapping network of a decoder that is trained as well."""
+        return True
 
     @model_validator(mode="after")
     def _whole_faces(self) -> GFPGANConfig:

@@ -74,13 +74,7 @@ class ComponentDiscriminators(nn.Module):
 class GFPGAN(Scheme):
     """GFPGAN with the discriminators of faces and of their parts; see `config.GFPGANConfig` for the terms.
 
-    Args:
-        config: The run.
-        fabric: Device, precision and processes.
-        allow_random_init: Begin without the trained parts that the config leaves open, instead of refusing.
-
-    Raises:
-        ModelError: A network or a weight file is wrong or missing.
+    Args: as `schemes.make_scheme`.
 
     Source:
         Wang et al., "Towards Real-World Blind Face Restoration with Generative Facial Prior", CVPR 2021, section 3;

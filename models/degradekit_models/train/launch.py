@@ -12,7 +12,7 @@ from lightning.fabric import Fabric
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
 from degradekit_models.train.boards import MakeBoard
-from degradekit_models.train.config import Config, RestorationConfig
+from degradekit_models.train.config import Config
 from degradekit_models.train.loop import Run, train
 from degradekit_models.train.progress import Reporter
 from degradekit_models.train.scheme import Scheme
@@ -59,8 +59,7 @@ def make_fabric(config: Config, devices: Devices) -> Fabric:
         >>> make_fabric(config, Devices("cpu", 1)).world_size
         1
     """
-    moving = isinstance(config, RestorationConfig) and not config.freeze
-    strategy = "ddp" if moving else "ddp_find_unused_parameters_true"
+    strategy = "ddp_find_unused_parameters_true" if config.idle else "ddp"
     local, world = (int(os.environ.get(name, "0")) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
     if local and "RANK" in os.environ:
         return Fabric(

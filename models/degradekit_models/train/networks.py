@@ -79,6 +79,13 @@ class Trained:
         """While a micro-batch goes through: gradients travel between ranks with the last one only."""
         return nullcontext() if last else self.fabric.no_backward_sync(self.net)  # type: ignore[arg-type]
 
+    def alone(self) -> Any:
+        """While the bare network goes through for a gradient of a gradient, which no wrapper may come between.
+
+        It is taken in full precision, and its gradients wait for a later `gathering`.
+        """
+        return self.gathering(last=False)
+
     def move(self, *, clip: float | None = None) -> None:
         """Step along the gradients, clipped to a norm if there is one.
 
@@ -168,12 +175,7 @@ def perceptual_loss(
 
 
 def identity_network(term: IdentityTerm, fabric: Fabric, *, allow_random_init: bool = False) -> nn.Module:
-    """ArcFace on the device, frozen.
-
-    Args:
-        term: Which file.
-        fabric: Device and precision.
-        allow_random_init: Take a random network where there is no file, instead of refusing.
+    """ArcFace on the device, frozen; arguments as `perceptual_loss`.
 
     Raises:
         ModelError: The file is missing or does not fit.

@@ -25,13 +25,7 @@ __all__ = ["Restoration"]
 class Restoration(Scheme):
     """A generator, for GAN training a discriminator, and how a step moves them.
 
-    Args:
-        config: The run.
-        fabric: Device, precision and processes.
-        allow_random_init: Begin without the trained parts that the config leaves open, instead of refusing.
-
-    Raises:
-        ModelError: A network or a weight file is wrong or missing.
+    Args: as `schemes.make_scheme`.
     """
 
     config: RestorationConfig

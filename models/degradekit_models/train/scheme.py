@@ -124,15 +124,13 @@ class Scheme(ABC):
         net.bare.requires_grad_(True)
         net.optimizer.zero_grad()
         for i, (real, fake) in enumerate(shown):
+            if r1_weight:
+                with net.alone():
+                    images = real.detach().requires_grad_()
+                    self._backward({f"{name}_r1": r1_weight * r1(net.bare(images), images)}, parts, totals)
             with net.gathering(last=i == parts - 1):
                 halves = loss(net(real), net(fake))
                 self._backward({f"{name}_real": halves.real, f"{name}_fake": halves.fake}, parts, totals)
-                if r1_weight:
-                    images = real.detach().requires_grad_()
-                    scores = net(images)
-                    # Every parameter has a part in it, if one of nothing: data-parallel training waits for them all.
-                    penalty = r1_weight * r1(scores, images) + 0 * scores.sum()
-                    self._backward({f"{name}_r1": penalty}, parts, totals)
         net.move()
 
     def averaged(self) -> nn.Module:

@@ -33,13 +33,7 @@ class StyleGAN2(Scheme):
 
     Codes and noise come from torch's generator, which the loop seeds at every step.
 
-    Args:
-        config: The run.
-        fabric: Device, precision and processes.
-        allow_random_init: Nothing is left open here.
-
-    Raises:
-        ModelError: A network or a weight file is wrong or missing.
+    Args: as `schemes.make_scheme`.
 
     Source:
         Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020, sections 3.1 and 3.2.
@@ -76,14 +70,15 @@ class StyleGAN2(Scheme):
         generator.optimizer.zero_grad()
         means: list[Tensor] = []
         for i, pairs in enumerate(batches):
+            if path is not None and path.due(number):
+                with generator.alone():
+                    penalty, mean = self._path_penalty(path, len(pairs.gt))
+                    self._backward({"path": penalty}, count, totals)
+                    means.append(mean)
             with generator.gathering(last=i == count - 1):
                 fake, _ = generator(self._codes(len(pairs.gt)))
                 game = adversarial(adversary(fake), want_real=True, kind=config.adversarial.kind)
                 self._backward({"gan": config.adversarial.weight * game}, count, totals)
-                if path is not None and path.due(number):
-                    penalty, mean = self._path_penalty(path, len(pairs.gt))
-                    self._backward({"path": penalty}, count, totals)
-                    means.append(mean)
         if means:
             mean = torch.stack(means).mean()
             self.path_mean = self.fabric.all_reduce(mean, reduce_op="mean")  # type: ignore[assignment]
@@ -103,10 +98,9 @@ class StyleGAN2(Scheme):
 
     def _path_penalty(self, term: PathLengthTerm, count: int) -> tuple[Tensor, Tensor]:
         """The weighted penalty, and the running mean with this batch in it."""
-        images, latents = self.generator(self._codes(max(1, count // term.shrink)), return_latents=True)
+        images, latents = self.generator.bare(self._codes(max(1, count // term.shrink)), return_latents=True)
         found = path_length(images, latents, self.path_mean, torch.randn_like(images), decay=term.decay)
-        # Every parameter has a part in it, if one of nothing: data-parallel training waits for them all.
-        return term.weight * term.every * found.penalty + 0 * images.sum(), found.mean
+        return term.weight * term.every * found.penalty, found.mean
 
     def validate(self, places: Sequence[str], pictures: Path | None, *, scale: int) -> dict[str, Score]:
         """Pictures of the same codes every time; there is nothing to compare them with."""
