@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from degradekit.types import FloatImage, Geometry
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 FORMS = [case for case in CASES if case.values[0].draws.parity is not None]  # type: ignore[union-attr]
+DOC = Path(__file__).parents[2] / "docs" / "streaming.md"
 CLIP = Geometry(3, 40, 36, 3, target=(10, 9))
 TINY = Geometry(1, 25, 24, 3, target=(6, 6))
 
@@ -80,6 +83,13 @@ def test_an_op_without_a_torch_form_says_so(name: str) -> None:
     draw = object.__new__(DRAWS[name])
     with pytest.raises(OpError, match=f"{name} has no torch form"):
         draw.apply_torch(torch.zeros(1, 3, 8, 8))
+
+
+def test_the_documented_parities_are_the_declared_ones() -> None:
+    text = DOC.read_text() if DOC.exists() else pytest.skip("the documents are not here")
+    rows = re.findall(r"^\| (?:`exact`|within ([\d.]+) levels.*?) \| (.*) \|$", text, re.MULTILINE)
+    told = {name: float(levels or 0) for levels, ops in rows for name in re.findall(r"`(\w+)`", ops)}
+    assert told == {op.name: op.draws.parity.levels for op in OPS if op.draws.parity is not None}
 
 
 def test_a_parity_and_a_form_come_together() -> None:
