@@ -19,7 +19,10 @@ YARDSTICK_MS = 5.83
 """One 21x21 ``cv2.filter2D`` of 400x400x3 float32 on the core of the floors."""
 
 SMALL = "100x100: the fixed part of a call is most of it, with code and data that other steps have pushed out of L1"
-NOISE = "Philox, so that any part of a field can be made again anywhere, is half of it; the floor's hash takes a tenth"
+NOISE = (
+    "Philox, so that any part of a field can be made again anywhere, takes three quarters of the floor by itself (the "
+    "floor's hash a tenth); exact Poisson tables, 256 kB, are read from L2 at random"
+)
 LIBJPEG = "libjpeg's 13-bit integers bit for bit, from and to interleaved RGB; the floor is a float DCT of planes"
 FLOORS: dict[str, tuple[float, str]] = {
     "sharpen": (3.944, ""),
@@ -33,7 +36,7 @@ FLOORS: dict[str, tuple[float, str]] = {
     "sinc": (0.123, ""),
     "jpeg2": (0.013, SMALL),
     "resize3": (0.0098, SMALL),
-    "u8 <-> f32": (0.039, "bound by memory: 2 MB are written, which numpy's cast does no faster"),
+    "u8 <-> f32": (0.039, "bound by memory"),
 }
 """Step -> floor in ms a pair, and why the engine is further than 1.5 times from it, where it is."""
 

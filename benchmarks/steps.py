@@ -67,9 +67,12 @@ class Profile:
 
     def pair(self, plan: Plan, hr: np.ndarray) -> None:
         gt = self.timed("target (flip)", lambda: plan.make_gt(hr), lambda: cv2.flip(hr[0], 1))
-        x = self.timed("u8 -> f32", lambda: to_float(gt), lambda: gt * np.float32(1 / 255))
+        x = gt
         for step in plan.degrade:
-            x = self.timed(named(step), lambda step=step, x=x: step.draw.apply(x), library_call(step, x))
+            if x.dtype == np.uint8 and not step.draw.reads_levels:
+                x = self.timed("u8 -> f32", lambda x=x: to_float(x), lambda x=x: x * np.float32(1 / 255))
+            library = library_call(step, to_float(x) if x.dtype == np.uint8 else x)
+            x = self.timed(named(step), lambda step=step, x=x: step.draw.apply(x), library)
         last = x
         self.timed("f32 -> u8", lambda: quantise(last, gt.dtype), lambda: cv2.convertScaleAbs(last[0], alpha=255))
 

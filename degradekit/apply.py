@@ -1,4 +1,5 @@
-"""Applying determined steps to pixels: the only place where stored integers become floats and floats integers.
+"""Applying determined steps to pixels: the only place where floats become integers, and where integers become floats
+but for a first step that reads them itself.
 
 ``run`` works on numpy and is the definition; ``apply_batch`` degrades a batch on any device of torch, as far as the ops
 have a torch form, and how equally they say themselves (:class:`degradekit.ops.base.Parity`).
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from degradekit.errors import DegradekitError, OpError
-from degradekit.fields import fma
+from degradekit.fields import divide_levels
 from degradekit.graph import Step
 from degradekit.jit import kernel
 from degradekit.types import Array, FloatImage
@@ -69,7 +70,7 @@ def take(step: Step, x: Array) -> Array:
         OpError: The step failed; the message names it.
     """
     try:
-        if x.dtype.kind == "u" and not step.draw.moves_only:
+        if x.dtype.kind == "u" and not (step.draw.moves_only or step.draw.reads_levels):
             x = to_float(x)
         return step.draw.apply(x)
     except (DegradekitError, ValueError, ArithmeticError, IndexError, MemoryError) as error:
@@ -186,12 +187,7 @@ def _run_together(chains: Sequence[Sequence[Step]], xs: Sequence[Tensor]) -> lis
 
 @kernel
 def _divide(levels, top, out):  # type: ignore[no-untyped-def]
-    """levels / top, correctly rounded: a product and one Newton step, half the time of a division."""
-    inverse = np.float32(1.0) / top
-    for i in range(levels.size):
-        level = np.float32(levels[i])
-        near = level * inverse
-        out[i] = fma(fma(-near, top, level), inverse, near)
+    divide_levels(levels, top, out)
 
 
 @kernel

@@ -55,6 +55,7 @@ class Draw(ABC):
         name: The op's name in recipes and plans.
         version: Raised whenever the pixels that ``apply`` makes change; a plan of another version is refused.
         moves_only: The step only moves pixels (crop, flip), so it runs on stored integers as they are.
+        reads_levels: ``apply`` also takes stored integers, as if they had been divided by 255 (or 65535) before.
         unlisted: Fields that are not worth a ``deg.*`` column (noise keys, matrices).
         parity: What ``apply_torch`` promises; None where the op has no torch form.
     """
@@ -62,6 +63,7 @@ class Draw(ABC):
     name: ClassVar[str]
     version: ClassVar[int] = 1
     moves_only: ClassVar[bool] = False
+    reads_levels: ClassVar[bool] = False
     unlisted: ClassVar[frozenset[str]] = frozenset({"field"})
     parity: ClassVar[Parity | None] = None
 

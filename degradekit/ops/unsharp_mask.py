@@ -33,6 +33,7 @@ class UnsharpMaskDraw(Draw):
     """
 
     name: ClassVar[str] = "unsharp_mask"
+    reads_levels: ClassVar[bool] = True
     parity: ClassVar[Parity] = close(0.5)
 
     size: int

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from degradekit.apply import to_float
 from degradekit.dist import Dist
 from degradekit.graph import Step
 from degradekit.ops import DRAWS, OPS, Draw, Op
@@ -303,6 +304,14 @@ def test_integers_are_moved_as_they_are_where_only_pixels_move(op: type[Op], ran
     y = draw.apply(x)  # type: ignore[arg-type]
     assert y.dtype == np.uint8
     np.testing.assert_array_equal(y / np.float32(255), draw.apply(x / np.float32(255)))
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+@pytest.mark.parametrize(("op", "ranges"), select(lambda op, text: op.draws.reads_levels))
+def test_levels_are_read_as_the_floats_that_they_stand_for(op: type[Op], ranges: dict[str, Any], depth: type) -> None:
+    draw = drawn(op, ranges)
+    x = np.random.default_rng(1).integers(0, np.iinfo(depth).max, (2, 40, 36, 3), depth, endpoint=True)
+    np.testing.assert_array_equal(draw.apply(x), draw.apply(to_float(x)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from degradekit.apply import to_float
 from degradekit.ops.convolve import ERROR
 from degradekit.ops.kernels import gaussian_taps
 from degradekit.ops.sharpen import StridedGaussian, sharpen, strided_gaussian
@@ -156,3 +157,16 @@ def test_frames_are_sharpened_alone() -> None:
     together = sharpen(x, strided_gaussian(51, 8.0), 0.5, 0.02)
     for frame, alone in zip(together, x, strict=True):
         np.testing.assert_array_equal(frame, sharpen(alone[None], strided_gaussian(51, 8.0), 0.5, 0.02)[0])
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 300), st.integers(0, 40), st.floats(0.3, 16), st.sampled_from([np.uint8, np.uint16]))
+def test_levels_are_read_as_their_floats(h: int, reach: int, sigma: float, depth: type[np.unsignedinteger]) -> None:
+    """Pictures of any height, also far higher than the ring of rows, which the definition confirms."""
+    levels = np.random.default_rng(h).integers(0, np.iinfo(depth).max, (2, h, 3, 3), endpoint=True).astype(depth)
+    x = to_float(levels)
+    gaussian = strided_gaussian(2 * reach + 1, sigma, 0.5)
+    found = sharpen(levels, gaussian, 0.5, 10 / 255)
+    assert np.array_equal(found, sharpen(x, gaussian, 0.5, 10 / 255))
+    wanted, bound = defined(x, 2 * reach + 1, sigma, 0.5, 10 / 255)
+    assert (np.abs(found - wanted) <= bound).all()
