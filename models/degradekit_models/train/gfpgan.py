@@ -128,7 +128,7 @@ class GFPGAN(Scheme):
             count,
             totals,
             loss=partial(plain_discriminator, kind=kind),
-            r1_weight=r1.weight / 2 * r1.every if r1 is not None and r1.due(number) else 0.0,
+            r1_weight=r1.strength(number) / 2 if r1 is not None else 0.0,
         )
         if parts is not None:
             self._teach(parts, _crops(faces, fakes), count, totals, loss=_components_loss, name="d_components")

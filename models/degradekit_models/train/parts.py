@@ -192,9 +192,9 @@ class LazyTerm(Part):
     weight: float = Positive
     every: int = Field(16, gt=0)
 
-    def due(self, number: int) -> bool:
-        """Whether it is taken at a step, from 0: at the last of every so many."""
-        return (number + 1) % self.every == 0
+    def strength(self, number: int) -> float:
+        """What it counts at a step, from 0: all at the last of every so many, else nothing."""
+        return self.weight * self.every if (number + 1) % self.every == 0 else 0.0
 
 
 class PathLengthTerm(LazyTerm):

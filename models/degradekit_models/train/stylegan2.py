@@ -18,7 +18,7 @@ from degradekit_models.archs.stylegan2 import (
 )
 from degradekit_models.errors import ModelError
 from degradekit_models.losses.adversarial import adversarial, plain_discriminator
-from degradekit_models.losses.regularisers import path_length
+from degradekit_models.losses.regularisers import PathLength, path_length
 from degradekit_models.train.config import StyleGAN2Config
 from degradekit_models.train.networks import Trained, make_network
 from degradekit_models.train.parts import PathLengthTerm
@@ -64,17 +64,17 @@ class StyleGAN2(Scheme):
             count,
             totals,
             loss=partial(plain_discriminator, kind=config.adversarial.kind),
-            r1_weight=r1.weight / 2 * r1.every if r1 is not None and r1.due(number) else 0.0,
+            r1_weight=r1.strength(number) / 2 if r1 is not None else 0.0,
         )
         adversary.bare.requires_grad_(False)
         generator.optimizer.zero_grad()
         means: list[Tensor] = []
         for i, pairs in enumerate(batches):
-            if path is not None and path.due(number):
+            if path is not None and (strength := path.strength(number)):
                 with generator.alone():
-                    penalty, mean = self._path_penalty(path, len(pairs.gt))
-                    self._backward({"path": penalty}, count, totals)
-                    means.append(mean)
+                    found = self._path_length(path, len(pairs.gt))
+                    self._backward({"path": strength * found.penalty}, count, totals)
+                    means.append(found.mean)
             with generator.gathering(last=i == count - 1):
                 fake, _ = generator(self._codes(len(pairs.gt)))
                 game = adversarial(adversary(fake), want_real=True, kind=config.adversarial.kind)
@@ -96,11 +96,9 @@ class StyleGAN2(Scheme):
         codes = torch.randn(several, count, self.code_length, device=self.fabric.device)
         return list(codes.unbind(0))
 
-    def _path_penalty(self, term: PathLengthTerm, count: int) -> tuple[Tensor, Tensor]:
-        """The weighted penalty, and the running mean with this batch in it."""
+    def _path_length(self, term: PathLengthTerm, count: int) -> PathLength:
         images, latents = self.generator.bare(self._codes(max(1, count // term.shrink)), return_latents=True)
-        found = path_length(images, latents, self.path_mean, torch.randn_like(images), decay=term.decay)
-        return term.weight * term.every * found.penalty, found.mean
+        return path_length(images, latents, self.path_mean, torch.randn_like(images), decay=term.decay)
 
     def validate(self, places: Sequence[str], pictures: Path | None, *, scale: int) -> dict[str, Score]:
         """Pictures of the same codes every time; there is nothing to compare them with."""

@@ -94,7 +94,8 @@ def test_faces_are_trained_as_published() -> None:
         assert config.schedule.gamma == 0.5
         assert config.r1 is not None
         assert (config.r1.weight, config.r1.every) == (10.0, 16)
-        assert [step for step in range(40) if config.r1.due(step)] == [15, 31]  # the 16th and the 32nd
+        strengths = {step: config.r1.strength(step) for step in range(40)}
+        assert {step: strength for step, strength in strengths.items() if strength} == {15: 160.0, 31: 160.0}
         assert config.adversarial.kind == "wgan_softplus"
         assert (config.data.flip, config.data.rotate) == (True, False)
     assert (whole.schedule.milestones, stylegan2.schedule.milestones) == ((600_000, 700_000), (600_000,))
