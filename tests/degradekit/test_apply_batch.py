@@ -117,11 +117,16 @@ def test_clips_and_sixteen_bits() -> None:
     assert abs(made.int().movedim(-3, -1).numpy() - wanted.astype(int)).max() <= 2
 
 
-def test_gradients_and_autocast_stay_outside() -> None:
-    plans, gts = batch("classical", 64, 2)
+def test_a_trainers_settings_change_nothing() -> None:
+    plans, gts = batch("real_esrgan_compat", 64, 8)
     x = torch.from_numpy(gts).permute(0, 3, 1, 2)
-    with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(apply_batch(plans, x), apply_batch(plans, x.contiguous()))
+    wanted = apply_batch(plans, x)
+    try:
+        torch.set_default_dtype(torch.float64)
+        with torch.autocast("cpu", torch.bfloat16), torch.inference_mode():
+            assert torch.equal(apply_batch(plans, x), wanted)
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_what_cannot_be_done_is_refused_by_name() -> None:

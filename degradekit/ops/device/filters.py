@@ -125,7 +125,7 @@ def _products(x: Tensor, axis: int, first: Array, weights: Array) -> list[Tensor
 
 def _sum(product: Tensor, total: Tensor) -> Tensor:
     """A product and a float32 sum, rounded once."""
-    return torch.add(product, total, out=torch.empty(0, device=total.device))
+    return torch.add(product, total, out=torch.empty(0, dtype=torch.float32, device=total.device))
 
 
 def sharpen(x: Tensor, gaussian: StridedGaussian, amount: float, threshold: float) -> Tensor:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from typing import SupportsFloat
+from contextlib import ExitStack, contextmanager, nullcontext
+from typing import Any, SupportsFloat
 
 import numpy as np
 import torch
@@ -28,16 +28,26 @@ __all__ = [
 
 @contextmanager
 def exact(device: torch.device) -> Iterator[None]:
-    """Full float32 inside, whatever a trainer has set: no TF32, no autocast, no graph for gradients."""
-    before = torch.get_float32_matmul_precision()
+    """Full float32 inside, whatever a trainer has set: no TF32 or bfloat16, no autocast, no graph for gradients."""
     casts = torch.amp.is_autocast_available(device.type)
-    with torch.no_grad(), torch.autocast(device.type, enabled=False) if casts else nullcontext():
-        torch.set_float32_matmul_precision("highest")
-        try:
-            with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-                yield
-        finally:
-            torch.set_float32_matmul_precision(before)
+    with torch.no_grad(), torch.autocast(device.type, enabled=False) if casts else nullcontext(), ExitStack() as stack:
+        for backend in (torch.backends.cudnn, torch.backends.mkldnn):
+            # Convolutions are the only float32 sums here that a library makes; the products of matrices are float64.
+            if hasattr(backend, "conv"):  # since torch 2.9, which warns of the older switch
+                stack.enter_context(_set(backend.conv, "fp32_precision", "ieee"))
+            elif hasattr(backend, "allow_tf32"):
+                stack.enter_context(_set(backend, "allow_tf32", False))
+        yield
+
+
+@contextmanager
+def _set(holder: Any, name: str, value: Any) -> Iterator[None]:
+    before = getattr(holder, name)
+    setattr(holder, name, value)
+    try:
+        yield
+    finally:
+        setattr(holder, name, before)
 
 
 def fma(a: Tensor | float, b: Tensor, c: Tensor | float) -> Tensor:
@@ -51,7 +61,7 @@ def fma(a: Tensor | float, b: Tensor, c: Tensor | float) -> Tensor:
         >>> (fma(x, x, -1.0) == 2**-11 + 2**-24).item(), (x * x - 1 == 2**-11 + 2**-24).item()
         (True, False)
     """
-    out = torch.empty(0, device=b.device)  # what is given to be written is float32, whatever is computed in
+    out = torch.empty(0, dtype=torch.float32, device=b.device)  # what is computed in float64 is rounded into it
     if not isinstance(c, Tensor):
         return torch.add(a * b.double(), c, out=out)
     if isinstance(a, Tensor):

@@ -83,21 +83,25 @@ def test_levels_and_back() -> None:
 
 def test_a_trainers_settings_change_nothing() -> None:
     x, weights = torch.rand(1, 3, 32, 32), np.random.default_rng(0).random((5, 5)) / 25
-    before = torch.get_float32_matmul_precision()
-    with exact(CPU):
-        wanted = filters.convolve(x, weights)
-    torch.set_float32_matmul_precision("medium")
+    switches = [backend.conv for backend in (torch.backends.cudnn, torch.backends.mkldnn)]
+    before = [switch.fp32_precision for switch in switches]
+    wanted = filters.convolve(x, weights)
     try:
+        switches[0].fp32_precision, switches[1].fp32_precision = "tf32", "bf16"
         with torch.autocast("cpu", torch.bfloat16):
             rough = filters.convolve(x, weights)
             with exact(CPU):
-                assert torch.get_float32_matmul_precision() == "highest"
-                assert not torch.backends.cudnn.allow_tf32
+                assert [switch.fp32_precision for switch in switches] == ["ieee", "ieee"]
                 assert torch.equal(filters.convolve(x, weights), wanted)
-        assert torch.get_float32_matmul_precision() == "medium"
+            assert [switch.fp32_precision for switch in switches] == ["tf32", "bf16"]
+        assert rough.dtype == torch.bfloat16, "autocast would have mattered"
+        torch.set_default_dtype(torch.float64)
+        assert fma(x, x, 1.0).dtype == normal_fields(FIELDS[:1], [4], CPU)[0].dtype == torch.float32
+        assert torch.equal(filters.convolve(x, weights), wanted)
     finally:
-        torch.set_float32_matmul_precision(before)
-    assert rough.dtype == torch.bfloat16, "autocast would have mattered"
+        torch.set_default_dtype(torch.float32)
+        for switch, value in zip(switches, before, strict=True):
+            switch.fp32_precision = value
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (7, 1), (5, 3), (31, 31)])
