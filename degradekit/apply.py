@@ -125,7 +125,8 @@ def need_torch_forms(draws: Iterable[tuple[str, type[Draw]]]) -> None:
 def apply_batch(plans: Sequence[Plan], gts: Tensor) -> Tensor:
     """Make the LQs of a batch on the device where its GTs are, each by its own plan.
 
-    What ``plan.make_lq`` makes of each, up to the parity of its ops; a sample gets the same bits in any batch.
+    What ``plan.make_lq`` makes of each, up to the parity of its ops; a sample gets the same bits in any batch. Values
+    that are no numbers, which ``make_lq`` refuses, are not looked for: that would wait for the device.
 
     Args:
         plans: One for each GT.
@@ -151,7 +152,7 @@ def apply_batch(plans: Sequence[Plan], gts: Tensor) -> Tensor:
     from degradekit.ops.device.numbers import exact, from_levels, to_levels
 
     clips = gts if gts.ndim == 5 else gts[:, None]
-    if len(plans) != len(gts) or clips.ndim != 5 or gts.dtype not in (torch.uint8, torch.uint16):
+    if not plans or len(plans) != len(gts) or clips.ndim != 5 or gts.dtype not in (torch.uint8, torch.uint16):
         raise OpError(f"{len(plans)} plans meet GTs of {tuple(gts.shape)} {gts.dtype}; give one integer GT for each")
     for plan, clip in zip(plans, clips, strict=True):
         t, c, h, w = clip.shape

@@ -93,20 +93,24 @@ class Degrader:
         augment = self.stream.augment
         if augment.idle:
             return images
-        clips = images if images.ndim == 5 else images[:, None]
+        bits = images.view(torch.int16) if images.dtype == torch.uint16 else images  # which torch cannot mirror
+        clips = bits if bits.ndim == 5 else bits[:, None]
         if not views:  # a rank that got nothing: the shapes of the others
             side = (augment.crop or 0) // (1 if role == "gt" else self.stream.scale) or None
-            clips = clips[:, : augment.clip, :, :side, :side]
-            return clips if images.ndim == 5 else clips[:, 0]
-        cut = []
+            together = clips[:, : augment.clip, :, :side, :side]
+        else:
+            together = torch.stack(self._cuts(clips, views, scales, role))
+        return (together if images.ndim == 5 else together[:, 0]).view(images.dtype)
+
+    def _cuts(self, clips: Tensor, views: list[View], scales: list[int], role: str) -> list[Tensor]:
+        augment, cut = self.stream.augment, []
         for clip, view, scale in zip(clips, views, scales, strict=True):
             t, _, h, w = clip.shape
             side, unit = (augment.crop or 0, scale) if role == "gt" else ((augment.crop or 0) // scale, 1)
             frames, rows, columns = window((t, h, w), view, augment, side=side, unit=unit)
             shown = clip[frames, :, rows, columns]
             cut.append(torch.rot90(shown.flip(-1) if view.flip else shown, view.turns, (-2, -1)))
-        together = torch.stack(cut)
-        return together if images.ndim == 5 else together[:, 0]
+        return cut
 
 
 def _check(pairs: Pairs) -> None:

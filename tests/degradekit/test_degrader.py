@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -84,6 +85,22 @@ def test_floats_and_whole_images(built: Path) -> None:
     assert made[0]["lq"].dtype == made[0]["gt"].dtype == torch.float32
     assert made[0]["gt"].shape == (8, 3, 64, 64)
     assert all(alike(*both) for both in zip(stored, made, strict=True))
+
+
+def test_sixteen_bits(tmp_path: Path) -> None:
+    for i in range(3):
+        picture = np.random.default_rng(i).integers(0, 65536, (40, 40, 3), np.uint16)
+        assert cv2.imwrite(str(tmp_path / f"{i}.png"), picture)
+    recipe = tmp_path / "small.yaml"
+    recipe.write_text(
+        "scale: 4\nextract: {mode: random, size: 40}\n"
+        "degrade: {down: {op: resize, relative_to: target, factor_range: 1, mode: area}}\n"
+    )
+    options: dict[str, Any] = {"source": str(tmp_path / "*.png"), "recipe": recipe, **VIEWS, "batch_size": 3}
+    (usual,), (made,) = PairLoader(PairStream(**options)), PairLoader(PairStream(lq="device", **options), device="cpu")
+    assert made["lq"].dtype == torch.uint16
+    assert torch.equal(made["gt"].int(), usual["gt"].int())
+    assert (made["lq"].int() - usual["lq"].int()).abs().max() <= 1
 
 
 def test_a_resumed_loader_goes_on_with_the_same_pairs(built: Path) -> None:

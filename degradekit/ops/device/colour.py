@@ -8,7 +8,7 @@ from torch import Tensor
 
 from degradekit.ops.base import at_frame
 from degradekit.ops.colour import LUMA
-from degradekit.ops.device.numbers import by_frame, fma, unit
+from degradekit.ops.device.numbers import by_frame, fma, single, unit
 from degradekit.types import Array, Series
 
 __all__ = ["contrast", "from_ycbcr", "luma", "scaled", "shifted", "stairs", "to_ycbcr", "turned", "unlike_grey"]
@@ -16,7 +16,7 @@ __all__ = ["contrast", "from_ycbcr", "luma", "scaled", "shifted", "stairs", "to_
 
 def luma(x: Tensor, weights: tuple[float, float, float] = LUMA["bt601"]) -> Tensor:
     """Weighted sum of red, green and blue of ``[T, 3, H, W]``, as one channel."""
-    red, green, blue = (float(np.float32(weight)) for weight in weights)
+    red, green, blue = map(single, weights)
     return x[:, 0:1] * red + x[:, 1:2] * green + x[:, 2:3] * blue
 
 
@@ -24,14 +24,14 @@ def to_ycbcr(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """BT.601 luma and colour differences, a channel each."""
     k_red, _, k_blue = LUMA["bt601"]
     y = luma(x)
-    return y, (x[:, 2:3] - y) * _f(0.5 / (1 - k_blue)), (x[:, 0:1] - y) * _f(0.5 / (1 - k_red))
+    return y, (x[:, 2:3] - y) * single(0.5 / (1 - k_blue)), (x[:, 0:1] - y) * single(0.5 / (1 - k_red))
 
 
 def from_ycbcr(y: Tensor, cb: Tensor, cr: Tensor) -> Tensor:
     """The RGB clip of :func:`to_ycbcr`'s planes, not clipped."""
     k_red, k_green, k_blue = LUMA["bt601"]
-    green = cb * _f(-2 * k_blue * (1 - k_blue) / k_green) + cr * _f(-2 * k_red * (1 - k_red) / k_green)
-    return torch.cat((y + cr * _f(2 - 2 * k_red), y + green, y + cb * _f(2 - 2 * k_blue)), dim=1)
+    green = cb * single(-2 * k_blue * (1 - k_blue) / k_green) + cr * single(-2 * k_red * (1 - k_red) / k_green)
+    return torch.cat((y + cr * single(2 - 2 * k_red), y + green, y + cb * single(2 - 2 * k_blue)), dim=1)
 
 
 def scaled(x: Tensor, factor: Series) -> Tensor:
@@ -73,7 +73,7 @@ def turned(x: Tensor, turn: Series) -> Tensor:
 
 
 def _channel(hue: Tensor, value: Tensor, chroma: Tensor) -> Tensor:
-    k = fma(-6.0, (hue * _f(1 / 6)).floor(), hue)
+    k = fma(-6.0, (hue * single(1 / 6)).floor(), hue)
     return fma(-chroma, unit(torch.minimum(k, 4 - k)), value)
 
 
@@ -87,13 +87,9 @@ def stairs(x: Tensor, levels: Series, rounding: str) -> Tensor:
     if rounding == "nearest":
         return (x * number(counts - 1) + 0.5).floor() * number(np.float32(1) / (counts - 1))
     cut = ((x * 255 + 0.5).floor() * number(counts / np.float32(256))).floor()
-    return cut * _f(256 / 255) / number(counts)
+    return cut * single(256 / 255) / number(counts)
 
 
 def _complement(factor: Series) -> Series:
     values = np.float32(1) - np.asarray(factor, np.float32)
     return tuple(values.tolist()) if isinstance(factor, tuple) else float(values)
-
-
-def _f(value: float) -> float:
-    return float(np.float32(value))

@@ -12,7 +12,7 @@ from torch.nn.functional import conv2d
 
 from degradekit.ops.base import at_frame, is_held
 from degradekit.ops.convolve import ERROR, checked_kernel
-from degradekit.ops.device.numbers import fma, unit
+from degradekit.ops.device.numbers import fma, single, unit
 from degradekit.ops.passes import TILE, prepare
 from degradekit.ops.resample import rows_first
 from degradekit.ops.sharpen import StridedGaussian
@@ -35,8 +35,8 @@ def convolve(x: Tensor, kernel: Array) -> Tensor:
     passes = prepare(weights, 2 * ERROR)
     ry, rx, rank = passes.reach_y, passes.reach_x, len(passes.taps)
     if ry == 0 and rx == 0:
-        return x if abs(gain - 1) < 1e-6 else x * float(np.float32(gain))
-    planes = reflected(x.flatten(0, 1)[:, None], ry, rx)
+        return x if abs(gain - 1) < 1e-6 else x * single(gain)
+    planes = _reflected(x.flatten(0, 1)[:, None], ry, rx)
     rows = passes.weights.reshape(-1, TILE)[:, 0]  # the weights of the first of the rows that are made together
     if rank == 0:
         dense = np.zeros((2 * ry + 1, 2 * rx + 1), np.float32)
@@ -55,11 +55,11 @@ def convolve_frames(x: Tensor, kernel: Callable[..., Array], *numbers: Series) -
     return torch.cat([convolve(x[t : t + 1], kernel(*(at_frame(n, t) for n in numbers))) for t in range(len(x))])
 
 
-def reflected(x: Tensor, y: int | tuple[int, int], x_reach: int) -> Tensor:
+def _reflected(x: Tensor, y: int | tuple[int, int], x_reach: int) -> Tensor:
     """Continue ``[..., H, W]`` by reflection about the outermost samples, again and again where it is smaller.
 
     Example:
-        >>> reflected(torch.arange(3.0).reshape(1, 3), 0, 3).tolist()
+        >>> _reflected(torch.arange(3.0).reshape(1, 3), 0, 3).tolist()
         [[1.0, 2.0, 1.0, 0.0, 1.0, 2.0, 1.0, 0.0, 1.0]]
     """
     above, below = y if isinstance(y, tuple) else (y, y)
@@ -69,8 +69,10 @@ def reflected(x: Tensor, y: int | tuple[int, int], x_reach: int) -> Tensor:
 def _mirrored(x: Tensor, axis: int, before: int, after: int) -> Tensor:
     if not before and not after:
         return x
-    places = np.pad(np.arange(x.shape[axis]), (before, after), mode="reflect")
-    return x.index_select(axis, torch.from_numpy(places).to(x.device))
+    n = x.shape[axis]
+    period = max(2 * (n - 1), 1)
+    places = np.arange(-before, n + after) % period
+    return x.index_select(axis, torch.from_numpy(np.minimum(places, period - places)).to(x.device))
 
 
 def _weights(weights: Array, x: Tensor) -> Tensor:
@@ -139,8 +141,8 @@ def sharpen(x: Tensor, gaussian: StridedGaussian, amount: float, threshold: floa
     """
     planes = x.flatten(0, 1)[:, None]
     residual = planes - _blur(planes, gaussian)
-    soft = _blur((residual.abs() > float(np.float32(threshold))).float(), gaussian)
-    sharp = unit(fma(float(np.float32(amount)), residual, planes))
+    soft = _blur((residual.abs() > single(threshold)).float(), gaussian)
+    sharp = unit(fma(single(amount), residual, planes))
     return fma(soft, sharp - planes, planes).reshape(x.shape)
 
 
@@ -153,7 +155,7 @@ def _blur(planes: Tensor, gaussian: StridedGaussian) -> Tensor:
     above = reach - gaussian.first * stride
     below = (gaussian.first + coarse - 1) * stride + reach + 1 - h
     taps = _weights(gaussian.taps, planes)
-    rows = conv2d(reflected(planes, (above, below), 0), taps.reshape(1, 1, -1, 1), stride=(stride, 1))
-    rows = conv2d(reflected(rows, 0, reach), taps.reshape(1, 1, 1, -1))
+    rows = conv2d(_reflected(planes, (above, below), 0), taps.reshape(1, 1, -1, 1), stride=(stride, 1))
+    rows = conv2d(_reflected(rows, 0, reach), taps.reshape(1, 1, 1, -1))
     between = conv2d(rows, _weights(four.T[:, None, :, None], planes), stride=(TILE // stride, 1))
     return between.transpose(1, 2).flatten(1, 2)[:, None, :h]

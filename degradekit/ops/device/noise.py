@@ -11,7 +11,7 @@ from torch import Tensor
 
 from degradekit.ops.base import at_frame
 from degradekit.ops.device.fields import normal_fields, word_fields
-from degradekit.ops.device.numbers import by_frame, fma, repeated, round_levels, unit
+from degradekit.ops.device.numbers import by_frame, fma, repeated, round_levels, single, unit
 from degradekit.ops.device.poisson import level_counts, rate_counts
 from degradekit.types import Series
 
@@ -92,11 +92,7 @@ def add_shot(noises: Sequence[Shot], xs: Sequence[Tensor]) -> list[Tensor]:
 def _light(x: Tensor) -> Tensor:
     """BT.601 luma, cut to [0, 1], as one channel."""
     red, green, blue = (x[:, c : c + 1] for c in range(3))
-    return unit(fma(_F(0.299), red, fma(_F(0.587), green, blue * _F(0.114))))
-
-
-def _F(value: float) -> float:
-    return float(np.float32(value))
+    return unit(fma(single(0.299), red, fma(single(0.587), green, blue * single(0.114))))
 
 
 def _by_level(noises: Sequence[Shot], light: Sequence[Tensor]) -> list[Tensor]:
@@ -112,7 +108,7 @@ def _by_level(noises: Sequence[Shot], light: Sequence[Tensor]) -> list[Tensor]:
     peak = repeated(torch.cat(peaks), frames)
     words = torch.cat(word_fields([noise.field for noise in noises], sizes, levels.device))
     counts = level_counts(levels, peak, words)
-    made = fma(1 / peak.float(), counts, -(levels * _F(1 / 255)))
+    made = fma(1 / peak.float(), counts, -(levels * single(1 / 255)))
     return [_planes(part, x) for part, x in zip(torch.split(made, sizes), light, strict=True)]
 
 
@@ -129,7 +125,7 @@ def _by_rate(noises: Sequence[Shot], light: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _inverse(peak: Tensor | float) -> Tensor | float:
-    return 1 / peak if isinstance(peak, Tensor) else float(np.float32(1) / np.float32(peak))
+    return 1 / peak if isinstance(peak, Tensor) else single(1 / single(peak))
 
 
 def _planes(elements: Tensor, x: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ __all__ = [
     "repeated",
     "root",
     "round_levels",
+    "single",
     "to_levels",
     "unit",
 ]
@@ -94,6 +95,11 @@ def polynomial(coefficients: Sequence[SupportsFloat], x: Tensor) -> Tensor:
     return p
 
 
+def single(value: float) -> float:
+    """A number rounded to float32."""
+    return float(np.float32(value))
+
+
 def unit(x: Tensor) -> Tensor:
     """Cut to [0, 1]."""
     return x.clamp(0, 1)
@@ -133,5 +139,5 @@ def by_frame(value: Series, x: Tensor) -> Tensor | float:
         (torch.Size([2, 1, 1, 1]), 0.5)
     """
     if not isinstance(value, tuple):
-        return float(np.float32(value))
+        return single(value)
     return torch.tensor(value, dtype=torch.float32, device=x.device).reshape(-1, 1, 1, 1)
