@@ -59,9 +59,11 @@ class RealBasicVSR(nn.Module):
         )
         self.basicvsr = BasicVSR(mid_channels, num_propagation_blocks, spynet_path=spynet_path)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Cleans and upscales every frame of a batch of clips."""
-        return self.basicvsr(self.clean(x))
+    def forward(self, x: Tensor, *, return_cleaned: bool = False) -> Tensor | tuple[Tensor, Tensor]:
+        """Cleans and upscales every frame of a batch of clips; for training also returns the cleaned frames."""
+        cleaned = self.clean(x)
+        restored = self.basicvsr(cleaned)
+        return (restored, cleaned) if return_cleaned else restored
 
     def clean(self, x: Tensor) -> Tensor:
         """Cleans frames ``[N,T,3,H,W]``, at most three times; the training loss compares them with clean ones."""

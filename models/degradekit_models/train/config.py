@@ -34,8 +34,10 @@ from degradekit_models.train.parts import (
 
 __all__ = [
     "SCHEMES",
+    "CascadeConfig",
     "Config",
     "GFPGANConfig",
+    "RealBasicVSRConfig",
     "RestorationConfig",
     "StyleGAN2Config",
     "load_config",
@@ -110,7 +112,7 @@ class RestorationConfig(Config):
         freeze: What stands still at first.
     """
 
-    scheme: Literal["restoration"] = "restoration"
+    scheme: Literal["restoration", "real_basicvsr", "edvr_cascade"] = "restoration"
     discriminator: Network | None = None
     pixel: PixelTerm | None = None
     perceptual: PerceptualTerm | None = None
@@ -129,6 +131,34 @@ class RestorationConfig(Config):
             raise ValueError("there is no loss: give pixel, perceptual or adversarial")
         if (self.adversarial is None) != (self.discriminator is None):
             raise ValueError("an adversarial term needs a discriminator, and a discriminator that term")
+        return self
+
+
+class RealBasicVSRConfig(RestorationConfig):
+    """Restoring clips after cleaning their frames.
+
+    Args:
+        cleaning: Term between the cleaned LQ and the GT of the pixel term, averaged down to the LQ's size.
+    """
+
+    scheme: Literal["real_basicvsr"] = "real_basicvsr"
+    cleaning: PixelTerm
+
+
+class CascadeConfig(RestorationConfig):
+    """Refining the frames that another network restored.
+
+    Args:
+        first: That network, which stands still: it restores the middle of a window of frames.
+    """
+
+    scheme: Literal["edvr_cascade"] = "edvr_cascade"
+    first: Network
+
+    @model_validator(mode="after")
+    def _takes_clips(self) -> CascadeConfig:
+        if self.data.clip is None:
+            raise ValueError("a cascade restores windows of a clip: give data.clip")
         return self
 
 
@@ -199,6 +229,8 @@ class StyleGAN2Config(Config):
 
 SCHEMES: Mapping[str, type[Config]] = {
     "restoration": RestorationConfig,
+    "real_basicvsr": RealBasicVSRConfig,
+    "edvr_cascade": CascadeConfig,
     "gfpgan": GFPGANConfig,
     "stylegan2": StyleGAN2Config,
 }

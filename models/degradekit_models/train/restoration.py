@@ -54,14 +54,18 @@ class Restoration(Scheme):
         self.generator.optimizer.zero_grad()
         for i, pairs in enumerate(batches):
             with self.generator.gathering(last=i == len(batches) - 1):
-                fake = self.generator(pairs.lq)
+                fake, further = self._restored(pairs)
                 fakes.append(fake.detach())
                 if trains_generator:
-                    self._backward(self._generator_losses(fake, pairs), len(batches), totals)
+                    self._backward(self._generator_losses(fake, pairs) | further, len(batches), totals)
         if trains_generator:
             self.generator.move(clip=self.config.clip_gradients)
         if self.discriminator is not None:
             self._discriminator_step(self.discriminator, batches, fakes, totals)
+
+    def _restored(self, pairs: Pairs) -> tuple[Tensor, dict[str, Tensor]]:
+        """What the generator makes of the LQs, and terms of what it did on the way."""
+        return self.generator(pairs.lq), {}
 
     def _generator_losses(self, fake: Tensor, pairs: Pairs) -> dict[str, Tensor]:
         config, flags = self.config, self.config.sharpen

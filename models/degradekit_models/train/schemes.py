@@ -7,8 +7,17 @@ from typing import Any
 
 from lightning.fabric import Fabric
 
-from degradekit_models.train.config import Config, GFPGANConfig, RestorationConfig, StyleGAN2Config
+from degradekit_models.train.cascade import Cascade
+from degradekit_models.train.config import (
+    CascadeConfig,
+    Config,
+    GFPGANConfig,
+    RealBasicVSRConfig,
+    RestorationConfig,
+    StyleGAN2Config,
+)
 from degradekit_models.train.gfpgan import GFPGAN
+from degradekit_models.train.real_basicvsr import RealBasicVSRScheme
 from degradekit_models.train.restoration import Restoration
 from degradekit_models.train.scheme import Scheme
 from degradekit_models.train.stylegan2 import StyleGAN2
@@ -17,6 +26,8 @@ __all__ = ["make_scheme"]
 
 SCHEMES: Mapping[type[Config], Any] = {
     RestorationConfig: Restoration,
+    RealBasicVSRConfig: RealBasicVSRScheme,
+    CascadeConfig: Cascade,
     GFPGANConfig: GFPGAN,
     StyleGAN2Config: StyleGAN2,
 }

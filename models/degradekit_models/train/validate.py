@@ -15,7 +15,7 @@ from degradekit_models.data import ValidationPair
 from degradekit_models.metrics import psnr, ssim
 from degradekit_models.restore.upscale import Restorer
 
-__all__ = ["Restore", "Score", "restorer", "validate", "write_png"]
+__all__ = ["Restore", "Score", "restorer", "to_frames", "to_levels", "validate", "write_png"]
 
 Restore: TypeAlias = Callable[[Any], Any]
 """LQ frames, uint8 or uint16 ``[T,h,w,3]`` -> restored frames, uint8 ``[T,H,W,3]``; one of a window's middle frame."""
@@ -74,12 +74,21 @@ def restorer(net: nn.Module, device: str) -> Restore:
     runner = Restorer(net, device=device)
 
     def restore(clip: Any) -> Any:
-        frames = torch.from_numpy(np.ascontiguousarray(_levels(clip))).movedim(-1, -3).float() / 255
+        frames = to_frames(clip)
         out = runner.tensor(frames if runner.traits.kind == "image" else frames[None])
-        out = out[0] if out.ndim == 5 else out
-        return (out.clamp(0, 1) * 255).round().byte().movedim(-3, -1).numpy()
+        return to_levels(out[0] if out.ndim == 5 else out)
 
     return restore
+
+
+def to_frames(clip: Any) -> Tensor:
+    """Stored frames ``[T,H,W,3]`` as a network takes them: ``[T,3,H,W]`` in [0, 1], with 8 bits' worth."""
+    return torch.from_numpy(np.ascontiguousarray(_levels(clip))).movedim(-1, -3).float() / 255
+
+
+def to_levels(frames: Tensor) -> Any:
+    """Frames ``[T,3,H,W]`` in [0, 1] as uint8 ``[T,H,W,3]``."""
+    return (frames.clamp(0, 1) * 255).round().byte().movedim(-3, -1).numpy()
 
 
 def _levels(clip: Any) -> Any:

@@ -35,6 +35,46 @@ sharpen: {pixel: true}
 save_every: 2
 """
 
+TINY_REAL_BASICVSR = """
+scheme: real_basicvsr
+name: tiny_real_basicvsr
+generator: {arch: realbasicvsr, arguments: {mid_channels: 8, num_propagation_blocks: 1, num_cleaning_blocks: 1}}
+discriminator: {arch: unet_discriminator_sn, arguments: {num_feat: 4}}
+data: {batch_size: 2, clip: 2, mirror: true}
+iterations: 4
+optimizer: {lr: 1.0e-3}
+pixel: {weight: 1.0}
+cleaning: {weight: 0.5}
+adversarial: {weight: 0.1}
+sharpen: {pixel: true}
+save_every: 2
+"""
+
+EDVR = "num_feat: 8, num_frame: 3, deformable_groups: 2, num_extract_block: 1, num_reconstruct_block: 1"
+TINY_EDVR = f"""
+name: tiny_edvr
+generator: {{arch: edvr_m_x4_sr_reds, arguments: {{{EDVR}}}}}
+data: {{crop: 64, batch_size: 2, clip: 3}}
+iterations: 4
+optimizer: {{lr: 1.0e-3}}
+pixel: {{kind: charbonnier, weight: 1.0, reduction: sum}}
+freeze: [{{names: [fusion], others: true, until: 2}}]
+ema: 0.5
+save_every: 3
+"""
+
+TINY_CASCADE = f"""
+scheme: edvr_cascade
+name: tiny_cascade
+first: {{arch: edvr_m_wotsa_x4_sr_reds, arguments: {{{EDVR}}}}}
+generator: {{arch: edvr_m_wotsa_x4_sr_reds, arguments: {{{EDVR}, hr_in: true, with_predeblur: true}}}}
+data: {{crop: 64, batch_size: 2, clip: 5}}
+iterations: 4
+optimizer: {{lr: 1.0e-3}}
+pixel: {{weight: 1.0}}
+save_every: 2
+"""
+
 
 def texture(h: int, w: int, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
