@@ -27,7 +27,7 @@ from degradekit_models.train.gfpgan import GFPGAN, boxes_of
 from degradekit_models.train.networks import perceptual_loss
 from degradekit_models.train.scheme import Pairs
 from tests.models.train.faces import IDENTITY, POINTS, SIDE, TINY_GFPGAN
-from tests.models.train.test_loop import curve, go
+from tests.models.train.running import curve, go
 
 NAMES = ("left_eye", "right_eye", "mouth")
 

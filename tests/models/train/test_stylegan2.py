@@ -19,8 +19,8 @@ from degradekit_models.train.config import StyleGAN2Config, parse_config
 from degradekit_models.train.scheme import Pairs
 from degradekit_models.train.stylegan2 import StyleGAN2
 from tests.models.train.faces import SIDE, TINY_STYLEGAN2
+from tests.models.train.running import curve, go
 from tests.models.train.test_gfpgan import adam, in_float64, same_state
-from tests.models.train.test_loop import curve, go
 
 __all__ = ["in_float64"]
 
