@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from degradekit.audit.claims import claims
+from degradekit.audit.clip import doubtful_clip, measure_clip
 from degradekit.audit.measure import PairMeasures, as_levels, measure_pair
 from degradekit.audit.result import Sample
 from degradekit.codecs import decode
@@ -18,7 +19,7 @@ from degradekit.pick import keyed_order
 from degradekit.plan import Plan
 from degradekit.shards.dataset import Dataset
 from degradekit.steps import unfold
-from degradekit.types import Record, Scalar
+from degradekit.types import Array, Record, Scalar
 
 __all__ = ["BITS", "FIT", "REMADE", "Broken", "Pair", "choose", "doubtful", "look_at", "tabulate"]
 
@@ -30,8 +31,8 @@ FIT = 0.55
 """Correlation after alignment: below this of 94 % of strangers, and of one right pair in 2000 (Real-ESRGAN)."""
 FEATURES = 16.0
 """Standard deviation of R in levels below which a picture shows too little to be told from another."""
-REMADE = 0.9
-"""Correlation of an LQ with the one that GT and plan make again, from which on it is that one."""
+REMADE = 0.99
+"""Share of its values from which on an LQ is the one that GT and plan make again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +147,15 @@ def _fits(record: Record, scale: int) -> bool:
 
 
 def _pair(record: Record, scale: int, quality: bool) -> Pair:
-    gt, lq = as_levels(decode(record.gt)), as_levels(decode(record.lq))
+    gt, lq = decode(record.gt), decode(record.lq)
     plan = Plan.from_json(record.plan) if len(record.plan) > 2 else None
     steps = () if plan is None else tuple(unfold(plan.degrade))
     expected = (0.0, 0.0) if plan is None else _expected(plan, scale)
-    measures = measure_pair(gt, lq, scale=scale, expected=expected, quality=quality)
-    if plan is not None and doubtful(measures.values):
-        measures = replace(measures, values={**measures.values, "remade": _remade(record, plan)})
+    measures = measure_pair(as_levels(gt), as_levels(lq), scale=scale, expected=expected, quality=quality)
+    values = {**measures.values, **measure_clip(gt, lq, scale)}
+    if plan is not None and (doubtful(values) or doubtful_clip(values)):
+        values["remade"] = _remade(gt, lq, plan)
+    measures = replace(measures, values=values)
     source = str(record.meta.get("source", "")) or record.key.partition("#")[0]
     return Pair(
         record.index,
@@ -168,12 +171,10 @@ def _pair(record: Record, scale: int, quality: bool) -> Pair:
     )
 
 
-def _remade(record: Record, plan: Plan) -> float:
-    """Correlation of the LQ with the one that GT and plan make again: heavy degradation, or another picture?"""
-    stored, again = (image.astype(np.float64).ravel() for image in (decode(record.lq), plan.make_lq(decode(record.gt))))
-    if min(stored.std(), again.std()) == 0:
-        return float(np.array_equal(stored, again))
-    return float(np.corrcoef(stored, again)[0, 1])
+def _remade(gt: Array, lq: Array, plan: Plan) -> float:
+    """Share of the LQ's values that GT and plan make again, to two levels: heavy degradation, or another picture?"""
+    again = plan.make_lq(gt).astype(np.int64)
+    return float((np.abs(again - lq) <= 2 * (257 if lq.dtype == np.uint16 else 1)).mean())
 
 
 def _expected(plan: Plan, scale: int) -> tuple[float, float]:

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from degradekit.audit import spectrum
+from degradekit.audit.clip import CLIP_MEASURES
 from degradekit.audit.lattice import grid_phase, jpeg_lattice
 from degradekit.audit.shift import measure_shift
 from degradekit.ops.resample import resize
@@ -35,7 +36,7 @@ MEASURES: dict[str, str] = {
     "expected_y": "GT px; the same downwards",
     "hash_distance": "bits of 64 in which the perceptual hashes of GT and LQ differ",
     "thumb_ncc": "correlation of GT and LQ as 16x16 thumbnails",
-    "remade": "correlation with the LQ that GT and plan make again; NaN where nobody doubts that they belong together",
+    "remade": "share of LQ values that GT and plan make again, to two levels; NaN where the pair is not in doubt",
     "same": "share of LQ values within one level of R",
     "delta_r": "levels; mean of LQ - R in red",
     "delta_g": "levels; mean of LQ - R in green",
@@ -60,8 +61,9 @@ MEASURES: dict[str, str] = {
     "r_std": "levels; standard deviation of Y of R",
     "lq_mean": "levels; mean Y of the LQ",
     "lq_std": "levels; standard deviation of Y of the LQ",
+    **CLIP_MEASURES,
 }
-"""Name of every measured number, with its unit and meaning."""
+"""Name of every measured number, with its unit and meaning; of a clip all but the last ones are its middle frame's."""
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _ORDERS = ((0, 1, 2), (2, 1, 0), (1, 0, 2), (0, 2, 1), (1, 2, 0), (2, 0, 1))
@@ -128,7 +130,7 @@ def measure_pair(
     values = {
         **(_quality(gt_y, lq_y, scale) if quality else {}),
         "psnr_r": _psnr(float(np.mean((lq_y - r_y) ** 2)) * (219 / 255) ** 2),
-        **_shift(r_y, lq_y, scale, expected),
+        **_shift(r_y, lq_y, scale, expected, spectra.values["blur"]),
         "hash_distance": float((gt_hash ^ lq_hash).bit_count()) if gt_hash and lq_hash else math.nan,
         "thumb_ncc": _correlation(_thumb(gt_y), _thumb(lq_y)),
         "same": float(np.mean(np.abs(lq - r) <= 1.5)),
@@ -236,8 +238,8 @@ def _ssim(a: Array, b: Array) -> float:
     return float(ratio.mean())
 
 
-def _shift(r: Array, lq: Array, scale: int, expected: tuple[float, float]) -> dict[str, float]:
-    found = measure_shift(r, lq)
+def _shift(r: Array, lq: Array, scale: int, expected: tuple[float, float], blur: float) -> dict[str, float]:
+    found = measure_shift(r, lq, blur)
     values = {"expected_x": expected[0], "expected_y": expected[1]}
     if not found:
         return values

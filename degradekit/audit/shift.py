@@ -13,17 +13,21 @@ __all__ = ["measure_shift"]
 
 SMOOTHING = 1.0
 """Sigma in px of the blur that both pictures get: noise in single px tells nothing of a shift."""
+LARGEST = 8.0
+"""Sigma in px of the largest blur that is believed."""
 GRID = 4
 """Blocks per side that are left out in turn for the standard error."""
 STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 1e-4)
 
 
-def measure_shift(r: Array, lq: Array) -> dict[str, float]:
+def measure_shift(r: Array, lq: Array, blur: float = 0.0) -> dict[str, float]:
     """Align the reduced GT with the LQ.
 
     Args:
         r: Luma of the reduced GT, float32 ``[H, W]``.
         lq: Luma of the LQ, the same size.
+        blur: Sigma in px by which the LQ is more blurred, as far as that is known; a sharp edge and a blurred one near
+            a border do not lie at the same place.
 
     Returns:
         ``x`` and ``y``: where the LQ looks, right and down of where it should, in LQ px. ``sigma``: standard error of
@@ -38,7 +42,9 @@ def measure_shift(r: Array, lq: Array) -> dict[str, float]:
         >>> round(found["x"], 1), round(found["y"], 1), found["sigma"] < 0.1
         (1.0, 0.0, True)
     """
-    a, b = (cv2.GaussianBlur(plane, (0, 0), SMOOTHING) for plane in (r, lq))
+    known = min(blur, LARGEST) if blur > 0 else 0.0  # nor is what is not a number
+    a = cv2.GaussianBlur(r, (0, 0), math.hypot(SMOOTHING, known))
+    b = cv2.GaussianBlur(lq, (0, 0), SMOOTHING)
     if min(a.std(), b.std()) < 2:
         return {}
     try:
@@ -61,7 +67,7 @@ def _error(a: Array, b: Array) -> float:
 
     Source: Tukey, "Bias and confidence in not quite large samples", Annals of Mathematical Statistics 29, 1958.
     """
-    if min(a.shape) < 8 * GRID:
+    if min(a.shape) < 4 * GRID:
         return math.inf
     a, b = a - a.mean(), b - b.mean()
     gain = float((a * b).sum()) / float((a * a).sum())

@@ -49,7 +49,9 @@ def test_a_healthy_dataset_has_no_finding(tmp_path, pairs, recipe, planless):
     found = audit(c.store(tmp_path, pairs, recipe, planless=planless), options=OPTIONS)
     assert {result.name: result.findings for result in found.results if result.findings} == {}
     skipped = {result.name for result in found.results if result.status == "not_run"}
-    assert skipped == {"leakage", "comparison"} | ({"identity", "parameters", "truth", "replay"} if planless else set())
+    assert skipped == {"frames", "leakage", "comparison"} | (
+        {"identity", "parameters", "truth", "replay"} if planless else set()
+    )
     assert all(result.reason for result in found.results if result.status == "not_run")
     assert len(found.sample) == len(pairs)
     assert found.bound < 0.019
