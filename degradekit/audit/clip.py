@@ -12,7 +12,17 @@ import numpy as np
 from degradekit.audit.shift import measure_shift
 from degradekit.types import Array
 
-__all__ = ["CLIP_MEASURES", "FRAMES", "JITTER", "doubtful_clip", "measure_clip"]
+__all__ = [
+    "CLIP_MEASURES",
+    "FRAMES",
+    "doubtful_clip",
+    "foreign",
+    "frozen",
+    "jumping",
+    "lagging",
+    "looked_at",
+    "measure_clip",
+]
 
 FRAMES = 5
 """Frames of a clip that are aligned at most: the first, the last, the middle one, and some between."""
@@ -41,6 +51,17 @@ CLIP_MEASURES: dict[str, str] = {
 }
 """Numbers that are measured on clips, with unit and meaning; NaN for images but for ``frames``."""
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+def looked_at(frames: int) -> list[int]:
+    """Frames of a clip that are aligned.
+
+    Example:
+        >>> looked_at(3), looked_at(15)
+        ([0, 1, 2], [0, 4, 7, 10, 14])
+    """
+    found: list[int] = np.unique(np.linspace(0, frames - 1, min(FRAMES, frames)).round().astype(int)).tolist()
+    return found
 
 
 def doubtful_clip(values: Mapping[str, Any]) -> Any:
@@ -116,7 +137,7 @@ def _lag(gt_y: Any, lq_y: Any, frames: int) -> dict[str, float]:
 
 
 def _alignment(gt_y: Any, lq_y: Any, frames: int, scale: int) -> dict[str, float]:
-    at = np.unique(np.linspace(0, frames - 1, min(FRAMES, frames)).round().astype(int)).tolist()
+    at = looked_at(frames)
     shifts = [measure_shift(gt_y(t), lq_y(t)) for t in at]
     found = [shift for shift in shifts if shift]
     if len(found) < 2:

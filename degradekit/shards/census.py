@@ -193,7 +193,7 @@ def coarse(values: Array) -> Array:
 
     Example:
         >>> coarse(np.array([75.0, 0.2, -0.2, 1000.0])).tolist()
-        [75.0, 0.19921875, -0.201171875, 1000.0]
+        [75.0, 0.19921875, -0.2001953125, 1000.0]
     """
     bits = np.asarray(values, np.float32).view(np.uint32)
     down = bits + np.where((bits >> 31 == 1) & (bits & 0xFFFF != 0), np.uint32(0x10000), np.uint32(0))

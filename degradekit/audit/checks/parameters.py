@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from degradekit.audit.facts import Check, Facts, judged, not_run
-from degradekit.audit.reference import Axis, Reference
+from degradekit.audit.reference import FEW, Axis, Reference
 from degradekit.audit.result import CheckResult, Evidence, Finding, Histogram, PairName, Words
 from degradekit.audit.statistics import ALPHA, adjusted, chi_square, kolmogorov
 from degradekit.types import Array
@@ -24,6 +24,8 @@ NOISE = 1.63
 """The 99 % point of Kolmogorov's distribution: what sqrt(n) D reaches by chance."""
 RANGE = 0.1
 """How far outside the drawn range a value must lie, as a share of that range."""
+DRAWN = 22
+"""Bins of a histogram on the page; the tests have up to 64."""
 CORRELATION = 0.15
 """Difference of two rank correlations that is worth a word."""
 
@@ -194,7 +196,21 @@ def _drawn(axis: Axis, counts: Array) -> Evidence:
     inner, share = counts[1:-1].copy(), expected[1:-1].copy()
     inner[0] += counts[0]
     inner[-1] += counts[-1]
-    return Histogram(axis.column, axis.edges, inner, share, branch=axis.branch)
+    if len(inner) <= FEW:  # value by value: each in the middle of its bin
+        middles = (axis.edges[1:-1] + axis.edges[:-2]) / 2
+        around = np.diff(axis.edges[:-1]).min(initial=1.0) / 2
+        return Histogram(
+            axis.column,
+            np.array([axis.edges[0] - around, *middles, axis.high + around]),
+            inner,
+            share,
+            branch=axis.branch,
+        )
+    starts = np.arange(0, len(inner), -(-len(inner) // DRAWN))
+    edges = np.append(axis.edges[starts], axis.edges[-1])
+    return Histogram(
+        axis.column, edges, np.add.reduceat(inner, starts), np.add.reduceat(share, starts), branch=axis.branch
+    )
 
 
 CHECK = Check(*NAME, _run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from degradekit.audit.facts import Check, Facts, judged, worst
-from degradekit.audit.look import BITS, FIT, REMADE, doubtful
+from degradekit.audit.look import BITS, REMADE, doubtful
 from degradekit.audit.result import CheckResult, Finding, Histogram, Sample
 from degradekit.types import Array
 
@@ -48,7 +48,7 @@ def _run(facts: Facts) -> CheckResult:
         NAME,
         findings,
         value=f"at most {np.nanmax(known):.0f} of 64 hash bits differ" if len(known) else "no features",
-        threshold=f"below {BITS} bits, or aligned correlation from {FIT:g} on, or made again from its plan",
+        threshold=f"below {BITS} bits, or aligned, or made again from its plan",
         examined=len(bad),
         of=facts.total,
         evidence=[

@@ -46,7 +46,8 @@ def _run(facts: Facts) -> CheckResult:
                 (f"recorded {unit}".strip(), f"measured {unit}".strip()),
             )
         )
-        words.append(f"{name}: rank correlation {_rho(recorded[both], measured[both]):.2f}")
+        rho = _rho(recorded[both], measured[both])
+        words.append(f"{name}: rank correlation {rho:.2f}" if np.isfinite(rho) else f"{name}: not measurable")
         findings += found
     if not evidence:
         return not_run(NAME, "no step of this recipe can be measured through those that follow it")

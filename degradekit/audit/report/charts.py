@@ -10,7 +10,17 @@ import numpy as np
 from degradekit.audit.result import Curves, HeatMap, Histogram, Scatter, Words
 from degradekit.types import Array
 
-__all__ = ["CurveShape", "HistogramShape", "ScatterShape", "curves", "heat_rows", "histogram", "scatter", "words"]
+__all__ = [
+    "CurveShape",
+    "HeatShape",
+    "HistogramShape",
+    "ScatterShape",
+    "curves",
+    "heat",
+    "histogram",
+    "scatter",
+    "words",
+]
 
 PLOT = (240, 72)
 """Width and height of a histogram in units of its view box."""
@@ -18,8 +28,10 @@ SQUARE = 240
 """Side of a scatter plot."""
 POINTS = 1500
 """Points that a scatter plot draws at most: evenly spaced ones of more."""
-WORST = 24
-"""Rows of a heat map that are shown."""
+WORST, WIDEST = 24, 14
+"""Rows and columns of a heat map that are shown."""
+NARROW, TALL = 1 / 96, 3.0
+"""A bin is drawn as at least this share of the plot; a bar that is so many times as tall as the typical one is cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +70,7 @@ class CurveShape:
 
 
 def histogram(evidence: Histogram) -> HistogramShape:
-    """Draw densities, so that bins of different widths compare.
+    """Draw densities, so that bins of different widths compare; a single value that takes much is a bar that is cut.
 
     Example:
         >>> h = Histogram("a", np.array([0.0, 1.0, 2.0]), np.array([1, 3]), np.array([0.5, 0.5]))
@@ -67,14 +79,17 @@ def histogram(evidence: Histogram) -> HistogramShape:
         ('M0 72V48H120V0H240V72Z', 'M0 24H120V24H240')
     """
     edges, counts = np.asarray(evidence.edges, float), np.asarray(evidence.counts, float)
-    widths = np.maximum(np.diff(edges), 1e-12)
+    span = max(float(edges[-1] - edges[0]), 1e-12)
+    widths = np.maximum(np.diff(edges), span * NARROW)
     total = max(float(counts.sum()), 1.0)
     density = counts / total / widths
     declared = None if evidence.declared is None else np.asarray(evidence.declared, float) / widths
     top = max(float(density.max(initial=0.0)), 0.0 if declared is None else float(declared.max(initial=0.0)), 1e-12)
     width, height = PLOT
-    span = max(float(edges[-1] - edges[0]), 1e-12)
-    right = (edges[1:] - edges[0]) / span * width
+    if declared is not None:
+        top = min(top, TALL * _typical(declared, widths))
+        density, declared = np.minimum(density, top), np.minimum(declared, top)
+    right = np.minimum((edges[:-1] + widths - edges[0]) / span, 1.0) * width
     bars = "".join(f"V{height * (1 - d / top):.4g}H{x:.4g}" for d, x in zip(density, right, strict=True))
     line = ""
     if declared is not None:
@@ -87,6 +102,16 @@ def histogram(evidence: Histogram) -> HistogramShape:
     against = "" if declared is None else f", {_distance(counts / total, evidence.declared):.1%} away from the declared"
     alt = f"{evidence.name}{where}: {total:.0f} values from {edges[0]:.4g} to {edges[-1]:.4g} {evidence.unit}{against}"
     return HistogramShape(f"M0 {height}{bars}V{height}Z", line, float(edges[0]), float(edges[-1]), alt.strip())
+
+
+def _typical(density: Array, widths: Array) -> float:
+    """Median height of what is not empty, by the width that has it."""
+    order = np.argsort(density)
+    order = order[density[order] > 0]
+    if not len(order):
+        return 1.0
+    across = np.cumsum(widths[order])
+    return float(density[order][np.searchsorted(across, across[-1] / 2)])
 
 
 def _distance(shares: Array, declared: Array | None) -> float:
@@ -181,11 +206,28 @@ def curves(evidence: Curves) -> CurveShape:
     return CurveShape(tuple(lines), tuple(ribbons), ends, (low, high), alt)
 
 
-def heat_rows(evidence: HeatMap) -> list[tuple[str, list[tuple[float, float]]]]:
-    """The rows with the largest values first: name, and (value, strength 0..1) of each cell."""
+@dataclass(frozen=True, slots=True)
+class HeatShape:
+    """Names of the columns; of each row its name, and (value, strength 0..1) of each cell."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[tuple[float, float], ...]], ...]
+
+
+def heat(evidence: HeatMap) -> HeatShape:
+    """The rows and columns with the largest values first.
+
+    Example:
+        >>> heat(HeatMap("h", ("a", "b"), ("x", "y"), np.array([[0, 1.0], [0, -2.0]]))).rows[0]
+        ('b', ((-2.0, 1.0), (0.0, 0.0)))
+    """
     values = np.nan_to_num(np.asarray(evidence.values, float))
     if values.size == 0:
-        return []
-    top = max(float(np.abs(values).max()), 1e-12)
-    order = np.argsort(-np.abs(values).max(axis=1), kind="stable")[:WORST]
-    return [(evidence.rows[i], [(float(v), abs(float(v)) / top) for v in values[i]]) for i in order]
+        return HeatShape((), ())
+    size = np.abs(values)
+    down, across = (np.argsort(-size.max(axis=axis), kind="stable")[:most] for axis, most in ((1, WORST), (0, WIDEST)))
+    top = max(float(size.max()), 1e-12)
+    rows = tuple(
+        (evidence.rows[i], tuple((float(values[i, j]), float(size[i, j]) / top) for j in across)) for i in down
+    )
+    return HeatShape(tuple(evidence.columns[j] for j in across), rows)

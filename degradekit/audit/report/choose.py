@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -15,6 +16,10 @@ __all__ = ["Coverage", "coverage", "covering", "offenders"]
 
 CELLS = 6
 """Cells of the coverage map along either axis, each holding an equal share of the values on its own axis."""
+OFTEN = 2
+"""Maps that one parameter is in at most."""
+VALUES = 4 * CELLS
+"""Values that a parameter must have, or its cells cannot have equal shares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,23 +119,28 @@ def coverage(sample: Sample, maps: int) -> list[Coverage]:
     }
     by_use = sorted(numeric, key=lambda name: (-int(np.isfinite(numeric[name]).sum()), name))
     made: list[Coverage] = []
+    shown: Counter[str] = Counter()
     for first, second in combinations(by_use, 2):
         a, b = numeric[first], numeric[second]
+        if max(shown[first], shown[second]) >= OFTEN:
+            continue
         both = np.isfinite(a) & np.isfinite(b)
         if both.sum() < 5 * CELLS**2 or abs(_rank_correlation(a[both], b[both])) > 0.9:
             continue
         edges = (_edges(a[both]), _edges(b[both]))
         counts = np.histogram2d(a[both], b[both], bins=edges)[0]
         made.append(Coverage((first, second), edges, counts, float(both.sum()) / CELLS**2))
+        shown.update((first, second))
         if len(made) == maps:
             break
     return made
 
 
 def _spread(values: Array) -> bool:
-    """Whether no single value takes more than a cell's share."""
+    """Whether there are many values, and no single one takes more than a cell's share."""
     known = values[np.isfinite(values)]
-    return len(known) > 0 and np.unique(known, return_counts=True)[1].max() * CELLS <= len(known)
+    counts = np.unique(known, return_counts=True)[1]
+    return len(counts) >= VALUES and counts.max() * CELLS <= len(known)
 
 
 def _rank_correlation(a: Array, b: Array) -> float:

@@ -26,7 +26,7 @@ def render(audit: Audit, shown: Contents) -> str:
         "word_shares": charts.words,
         "scatter_shape": charts.scatter,
         "curve_shape": charts.curves,
-        "heat_shape": charts.heat_rows,
+        "heat_shape": charts.heat,
     }
     made.tests |= {
         "histogram_evidence": lambda item: isinstance(item, Histogram),

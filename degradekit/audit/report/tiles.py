@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import cv2
 import numpy as np
 
+from degradekit.audit.clip import looked_at
 from degradekit.audit.result import Audit
 from degradekit.codecs import decode
 from degradekit.errors import DegradekitError
@@ -28,11 +29,12 @@ class Pixels:
     """A pair's pictures, uint8 RGB ``[H, W, 3]``.
 
     Args:
-        gt: The whole GT; of a clip the first frame.
+        gt: The whole GT; of a clip the middle frame, which is the one that is measured.
         lq: The whole LQ.
         window: (y, x, h, w) of the part of the GT that is shown, on whole pixels of the LQ.
         scale: GT side / LQ side.
         measured: Numbers that were measured.
+        film: Some frames of GT and LQ, ``[T, H, W, 3]`` each; one of an image.
     """
 
     gt: Array
@@ -40,6 +42,7 @@ class Pixels:
     window: tuple[int, int, int, int]
     scale: int
     measured: Mapping[str, float]
+    film: tuple[Array, Array]
 
     @property
     def gt_crop(self) -> Array:
@@ -130,12 +133,14 @@ def tile(dataset: Dataset, audit: Audit, index: int, checks: Sequence[str], *, s
         if not isinstance(record, Record):
             problem = f"{record.step}: {record.reason}"
             return Tile(index, record.key, record.variant, named, measured=measured, problem=problem)
-        gt, lq = (eight_bit(decode(image)[:1])[0] for image in (record.gt, record.lq))
+        clips = decode(record.gt), decode(record.lq)
     except DegradekitError as error:
         name = (sample.key[at], int(sample.variant[at])) if known else (f"index {index}", 0)
         return Tile(index, *name, named, measured=measured, problem=str(error))
+    gt, lq = (eight_bit(clip[len(clip) // 2][None])[0] for clip in clips)
     scale = max(1, round(gt.shape[0] / lq.shape[0]))
-    pixels = Pixels(gt, lq, _window(gt, side, scale), scale, measured)
+    film = tuple(eight_bit(clip[looked_at(len(clip))]) for clip in clips)
+    pixels = Pixels(gt, lq, _window(gt, side, scale), scale, measured, (film[0], film[1]))
     return Tile(
         index,
         record.key,
@@ -216,6 +221,17 @@ def _side_by_side(pixels: Pixels) -> Array:
     return _reduced(both.astype(np.float32), 2 * pixels.window[3])
 
 
+def _film(pixels: Pixels) -> Array:
+    """Frames of the GT from left to right, and under them those of the LQ."""
+    side = pixels.window[3]
+    rows = [
+        np.concatenate([_reduced(frame.astype(np.float32), side) for frame in clip], axis=1) for clip in pixels.film
+    ]
+    width = min(row.shape[1] for row in rows)
+    large = [cv2.resize(row, (width, row.shape[0] * width // row.shape[1])) for row in rows]
+    return np.concatenate(large)
+
+
 def _reduced(picture: Array, side: int) -> Array:
     h, w = picture.shape[:2]
     factor = min(1.0, side / max(h, w))
@@ -231,6 +247,7 @@ DRAWINGS: dict[str, tuple[str, Drawing]] = {
     "duplicates": PARTNERS,
     "leakage": PARTNERS,
     "exposure": ("the whole GT; clipped to black is blue, clipped to white is red", _clipped),
+    "frames": ("frames of the GT, and under them those of the LQ", _film),
     "ground_truth": ("the GT with its local contrast raised and the 8 px grid of JPEG", _grid),
     "partner": PARTNERS,
 }
