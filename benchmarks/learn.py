@@ -1,6 +1,6 @@
 """Does it learn? Small networks, trained for minutes by the package's own trainer, against bicubic enlargement.
 
-    python benchmarks/learn.py --photos FOLDER --save           # about ten minutes of one core; --quick: one minute
+    python benchmarks/learn.py --photos FOLDER --save           # some seven minutes of one core; --quick: one minute
 
 Photographs are split before anything is cut from them; what is measured are held-out photographs. Runs:
 
