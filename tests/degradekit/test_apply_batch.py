@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from degradekit.apply import apply_batch, need_torch_forms
 from degradekit.errors import OpError
 from degradekit.graph import Step, leaves
 from degradekit.ops.crop import CropDraw
+from degradekit.ops.device import filters
 from degradekit.plan import Plan
 from degradekit.recipe import load_recipe, parse_recipe, recipe_names
 from degradekit.types import Array, Geometry
@@ -62,27 +65,51 @@ def test_these_recipes_run_on_a_device_and_no_others() -> None:
     assert able == sorted(RECIPES)
 
 
+def errors(name: str, count: int, first: int = 0) -> Array:
+    """Mean squared difference, in levels, of each LQ between torch and numpy."""
+    plans, gts = batch(name, 64, count, first)
+    wanted = np.stack([plan.make_lq(gt[None])[0] for plan, gt in zip(plans, gts, strict=True)])
+    return ((on_torch(plans, gts).astype(int) - wanted) ** 2).mean(axis=(1, 2, 3))
+
+
+def mean_square(psnr: float) -> float:
+    return 255**2 / 10 ** (psnr / 10)
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipes_lqs_are_those_of_numpy(name: str) -> None:
-    """A rounding that falls the other way can change a JPEG block or a photon: rarely, and by little."""
-    plans, gts = batch(name, 64, 24)
-    made = on_torch(plans, gts).astype(int)
-    wanted = np.stack([plan.make_lq(gt[None])[0] for plan, gt in zip(plans, gts, strict=True)])
-    errors = ((made - wanted) ** 2).mean(axis=(1, 2, 3))
-    assert (errors == 0).mean() >= 0.75
-    assert errors.max() < 255**2 / 10 ** (50 / 10), "an LQ is below 50 dB"
+    """Equal on the CPUs that were tried; the bounds are those of the test after the next one."""
+    found = errors(name, 24)
+    assert (found == 0).mean() >= 0.2
+    assert found.max() < mean_square(40), "an LQ is below 40 dB"
 
 
 def test_hundreds_of_plans_of_the_hardest_recipe() -> None:
-    equal, worst = 0, 0.0
-    for first in range(0, 256, 32):
-        plans, gts = batch("real_esrgan", 64, 32, first)
-        made = on_torch(plans, gts).astype(int)
-        for plan, gt, lq in zip(plans, gts, made, strict=True):
-            error = float(((plan.make_lq(gt[None])[0] - lq) ** 2).mean())
-            equal, worst = equal + (error == 0), max(worst, error)
-    assert equal >= 0.95 * 256
-    assert worst < 255**2 / 10 ** (50 / 10), "an LQ is below 50 dB"
+    found = np.concatenate([errors("real_esrgan", 32, first) for first in range(0, 256, 32)])
+    assert (found == 0).mean() >= 0.9
+    assert found.max() < mean_square(50), "an LQ is below 50 dB"
+
+
+@pytest.mark.parametrize(("name", "equal"), [("real_esrgan", 0.9), ("bsrgan", 0.9), ("gfpgan", 0.2)])
+def test_other_orders_of_summation_change_little(name: str, equal: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every filtered and resampled sample a last bit off, as another library may sum: roundings fall the other way.
+
+    What JPEG and Poisson noise make of that is the distance to expect from CUDA, where convolutions are not ours.
+    """
+    random = torch.Generator().manual_seed(0)
+
+    def disturbed(work: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+        def call(*given: Any) -> torch.Tensor:
+            y = work(*given)
+            return y * (1 + 2**-23 * (torch.randint(0, 3, y.shape, generator=random) - 1))
+
+        return call
+
+    for form in ("convolve", "resample"):
+        monkeypatch.setattr(filters, form, disturbed(getattr(filters, form)))
+    found = errors(name, 48)
+    assert equal <= (found == 0).mean() < 1, "the disturbance was none"
+    assert found.max() < mean_square(40), "an LQ is below 40 dB"
 
 
 @pytest.mark.parametrize("name", ["real_esrgan", "bsrgan", "gfpgan"])
@@ -94,11 +121,14 @@ def test_a_sample_gets_the_same_bits_in_any_batch(name: str) -> None:
     np.testing.assert_array_equal(on_torch(plans[::-1], gts[::-1].copy())[::-1], together)
 
 
-def test_nothing_waits_for_a_pixel() -> None:
-    """On ``meta`` there are none."""
-    plans, _ = batch("real_esrgan", 64, 6)
-    lqs = apply_batch(plans, torch.empty(6, 3, 64, 64, dtype=torch.uint8, device="meta"))
-    assert (lqs.shape, lqs.dtype, lqs.device.type) == ((6, 3, 16, 16), torch.uint8, "meta")
+@pytest.mark.usefixtures("one_device")
+@pytest.mark.parametrize("name", ["real_esrgan", "real_esrgan_compat", "bsrgan", "gfpgan"])
+def test_nothing_waits_for_a_pixel(name: str) -> None:
+    """On ``meta`` there are none; and no call mixes devices."""
+    plans, _ = batch(name, 64, 3)
+    lqs = apply_batch(plans, torch.empty(3, 3, 64, 64, dtype=torch.uint8, device="meta"))
+    assert (lqs.dtype, lqs.device.type) == (torch.uint8, "meta")
+    assert lqs.shape[2:] == plans[0].lq_geometry.size
 
 
 def test_clips_and_sixteen_bits() -> None:

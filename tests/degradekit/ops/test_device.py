@@ -64,6 +64,12 @@ def test_counts_of_levels_have_mean_and_variance(peak: int) -> None:
         assert abs(counts.var().item() - rate) <= 0.03 * rate
 
 
+@pytest.mark.usefixtures("one_device")
+def test_the_watch_over_devices_notices_a_place_that_is_elsewhere() -> None:
+    with pytest.raises(AssertionError, match=r"index_select.* meets tensors on"):
+        torch.empty(3, device="meta").index_select(0, torch.tensor([0]))
+
+
 def test_sums_and_roots_round_once() -> None:
     rng = np.random.default_rng(0)
     a, b, c = (torch.from_numpy(rng.standard_normal(10_000).astype(np.float32)) for _ in range(3))
