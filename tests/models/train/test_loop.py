@@ -187,3 +187,59 @@ GENERATOR = "{arch: msrresnet_x4, arguments: {num_feat: 8, num_block: 1}}"
 def test_what_does_not_fit_is_named(change: tuple[str, str], message: str, shards: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=message.replace("(", r"\(")):
         go(TINY.replace(*change), shards, tmp_path)
+
+
+def test_gradients_are_clipped_and_guarded(shards: Path) -> None:
+    text = TINY + "clip_gradients: 1.0e-3\n"
+    scheme = make_scheme(parse_config(text), Fabric(accelerator="cpu", devices=1))
+    pairs = Pairs(torch.rand(2, 3, 8, 8), torch.rand(2, 3, 32, 32))
+    scheme.step([pairs], 0)
+    gradients = [p.grad for p in scheme.generator.bare.parameters() if p.grad is not None]
+    assert torch.nn.utils.get_total_norm(gradients).item() == pytest.approx(1e-3, rel=1e-3)
+    before = {name: value.clone() for name, value in scheme.generator.bare.state_dict().items()}
+    next(scheme.generator.bare.parameters()).register_hook(lambda gradient: gradient * torch.inf)
+    with pytest.raises(ModelError, match=r"the norm of the gradients is (inf|nan), though all losses are finite"):
+        scheme.step([pairs], 1)
+    assert all(torch.equal(before[name], value) for name, value in scheme.generator.bare.state_dict().items())
+
+
+@pytest.mark.parametrize("text", [TINY, TINY_GAN], ids=["pixel", "gan"])
+def test_half_precision_trains_and_is_guarded(text: str, shards: Path) -> None:
+    pairs = Pairs(torch.rand(2, 3, 8, 8), torch.rand(2, 3, 32, 32))
+    losses = {}
+    for precision in ("32-true", "bf16-mixed"):
+        torch.manual_seed(0)
+        fabric = Fabric(accelerator="cpu", devices=1, precision=precision)  # type: ignore[arg-type]
+        scheme = make_scheme(parse_config(text), fabric)
+        losses[precision] = [scheme.step([pairs], step) for step in range(3)]
+        assert all(value.dtype == torch.float32 for value in scheme.generator.bare.parameters())
+    for half, full in zip(losses["bf16-mixed"], losses["32-true"], strict=True):
+        assert half == pytest.approx(full, rel=0.05)
+    assert losses["bf16-mixed"] != losses["32-true"]
+    with pytest.raises(ModelError, match="the loss 'pixel' is nan"):
+        scheme.step([pairs._replace(lq=pairs.lq * torch.nan)], 3)
+
+
+def test_a_sum_over_pixels_does_not_depend_on_how_a_batch_is_split(shards: Path) -> None:
+    text = TINY.replace("pixel: {weight: 1.0}", "pixel: {kind: charbonnier, weight: 1.0, reduction: sum}")
+    pairs = Pairs(torch.rand(4, 3, 8, 8), torch.rand(4, 3, 32, 32))
+    found = []
+    for parts in (1, 2):
+        torch.manual_seed(0)
+        scheme = make_scheme(parse_config(text), Fabric(accelerator="cpu", devices=1))
+        batches = [Pairs(lq, gt) for lq, gt in zip(pairs.lq.chunk(parts), pairs.gt.chunk(parts), strict=True)]
+        found.append(scheme.step(batches, 0)["pixel"])
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
+
+
+def test_profile_of_pairs_that_workers_make_on_the_way(
+    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "tiny.yaml"
+    config.write_text(TINY.replace("batch_size: 4", "batch_size: 2"))
+    images = ["--source", str(shards.parent / "*.png"), "--recipe", "classical", "--workers", "1"]
+    assert main(["train", str(config), *images, "--accelerator", "cpu", "--profile", "-o", str(tmp_path / "run")]) == 0
+    assert "aten::convolution_backward" in capsys.readouterr().out
+    assert not (tmp_path / "run").exists()
+    assert main(["train", str(config), *images, "--accelerator", "cpu", "-o", str(tmp_path / "run")]) == 0
+    assert len(curve(tmp_path / "run")) == 6
