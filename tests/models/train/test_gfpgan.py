@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,12 @@ import pytest
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor
-from torch.nn import functional as F
 
 from degradekit_models import load_checkpoint
 from degradekit_models.cli import main
 from degradekit_models.data import TrainingData
 from degradekit_models.errors import ModelError
 from degradekit_models.losses.faces import locate_components
-from degradekit_models.losses.perceptual import gram
-from degradekit_models.ops.roi_align import roi_align
 from degradekit_models.restore.faces import face_network
 from degradekit_models.train.config import GFPGANConfig, load_config, parse_config
 from degradekit_models.train.gfpgan import GFPGAN, boxes_of
@@ -166,86 +163,6 @@ def test_a_step_moves_what_it_should() -> None:
     assert {name for name in before["generator"] if "stylegan_decoder" not in name} == moved["generator"]
     assert all(any(name.startswith(part) for name in moved["components"]) for part in NAMES)
     assert len(moved["discriminator"]) > 10
-
-
-@pytest.fixture
-def in_float64() -> Iterator[None]:
-    """Fabric hands out what networks return in torch's own precision."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
-@pytest.mark.usefixtures("in_float64")
-def test_one_step_is_the_published_one() -> None:
-    """Terms, weights and both sides of the games, written down once more with torch's own functions."""
-    scheme, by_hand = make(precision="64-true"), make(precision="64-true")
-    batch = pairs()
-    torch.manual_seed(3)
-    scheme.step([batch], 1)
-    torch.manual_seed(3)
-    _published_step(by_hand, batch)
-    for name, trained in scheme.trained.items():
-        expected = dict(by_hand.trained[name].bare.named_parameters())
-        for key, value in trained.bare.named_parameters():
-            if (wanted := expected[key].grad) is None:
-                assert value.grad is None or not value.requires_grad
-                continue
-            assert value.grad is not None
-            error = (value.grad - wanted).abs().max() / wanted.abs().max()
-            assert error <= 1e-9, (name, key, error)
-            assert (value - expected[key]).abs().max() <= 1e-9, (name, key)
-
-
-def _published_step(scheme: GFPGAN, batch: Pairs) -> None:
-    g, d, parts = (scheme.trained[name] for name in ("generator", "discriminator", "components"))
-    lq, gt = (images * 2 - 1 for images in batch[:2])
-    boxes = boxes_of(batch.landmarks, SIDE, scheme.config.components)  # type: ignore[arg-type]
-    index = torch.arange(len(gt)).view(-1, 1, 1).expand(-1, 3, 1)
-    rows = torch.cat((index, boxes), 2).transpose(0, 1)
-
-    def cut(images: Tensor) -> list[Tensor]:
-        ratio = SIDE / 512
-        return [roi_align(images, rows[i], int(side * ratio)) * ratio for i, side in enumerate((80, 80, 120))]
-
-    out, rgbs = g.bare(lq)
-    loss = 0.1 * F.l1_loss(out, gt)
-    for image in rgbs:
-        level = gt
-        while level.shape[-1] > image.shape[-1]:
-            level = F.avg_pool2d(level, 2)  # bilinear halves of even sides
-        loss = loss + F.l1_loss(image, level)
-    assert scheme.perceptual is not None
-    features = scheme.perceptual.features
-    for name, of_gt in features(gt).items():
-        of_out = features(out)[name]
-        loss = loss + 0.1 * F.l1_loss(of_out, of_gt) + 50 * 0.1 * F.l1_loss(gram(of_out), gram(of_gt))
-    loss = loss + 0.1 * F.softplus(-d.bare(out)).mean()
-    for name, fake, real in zip(NAMES, cut(out), cut(gt), strict=True):
-        scores, feats = parts.bare.get_submodule(name)(fake, return_feats=True)
-        _, known = parts.bare.get_submodule(name)(real, return_feats=True)
-        loss = loss + F.softplus(-scores).mean()
-        for weight, a, b in zip((0.5, 1.0), feats, known, strict=True):
-            loss = loss + 200 * weight * F.l1_loss(gram(a), gram(b).detach())
-    adam(g.bare, loss, (0.0, 0.99))
-
-    d_loss = F.softplus(-d.bare(gt)).mean() + F.softplus(d.bare(out.detach())).mean()
-    real = gt.clone().requires_grad_()
-    (slope,) = torch.autograd.grad(d.bare(real).sum(), real, create_graph=True)
-    d_loss = d_loss + 10 / 2 * slope.square().sum((1, 2, 3)).mean() * 2
-    adam(d.bare, d_loss, (0.0, 0.990586))
-    c_loss = torch.zeros(())
-    for name, fake, real in zip(NAMES, cut(out.detach()), cut(gt), strict=True):
-        net = parts.bare.get_submodule(name)
-        c_loss = c_loss + F.softplus(-net(real)[0]).mean() + F.softplus(net(fake)[0]).mean()
-    adam(parts.bare, c_loss, (0.9, 0.99))
-
-
-def adam(net: torch.nn.Module, loss: Tensor, betas: tuple[float, float]) -> None:
-    moving = [p for p in net.parameters() if p.requires_grad]
-    for parameter, grad in zip(moving, torch.autograd.grad(loss, moving), strict=True):
-        parameter.grad = grad
-    torch.optim.Adam(moving, lr=2e-3, betas=betas).step()
 
 
 def test_features_are_compared_as_published(
