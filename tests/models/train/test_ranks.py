@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.models.train.conftest import TINY, TINY_GAN
+from tests.models.train.faces import TINY_GFPGAN, TINY_STYLEGAN2
 from tests.models.train.running import ENVIRONMENT, curve, fork_all, go, weights
 
 
@@ -67,6 +68,25 @@ def test_two_ranks_play_the_game_as_one_and_stop_together(shards: Path, tmp_path
     assert "step 3: the loss 'pixel' is nan on another rank" in errors[0]
     assert "step 3: the loss 'pixel' is nan; its pairs begin with" in errors[1]
     assert torch.load(tmp_path / "poisoned" / "last.ckpt", weights_only=True)["step"] == 2
+
+
+def test_two_ranks_train_faces_alike(faces: Path, tmp_path: Path) -> None:
+    """Noise, and who is compared with whom in the discriminator, are a rank's own; all else is as with one."""
+    runs: list[dict[str, Any]] = [
+        {"name": "gfpgan1", "text": TINY_GFPGAN},
+        {"name": "gfpgan2", "text": TINY_GFPGAN, "ranks": 2},
+        {"name": "stylegan2", "text": TINY_STYLEGAN2, "ranks": 2},
+    ]
+    found = fork_all(tmp_path, [{"ranks": 1, "steps": 2, "shards": str(faces)} | run for run in runs])
+    for name in ("gfpgan2", "stylegan2"):
+        assert found[name][0]["weights"] == found[name][1]["weights"]
+        assert len(curve(tmp_path / name)) == 2
+    assert steps_of(found["gfpgan2"]) == steps_of(found["gfpgan1"])
+    assert "path" in curve(tmp_path / "stylegan2")[1]
+    assert "d_r1" in curve(tmp_path / "gfpgan2")[1]
+    one, two = (curve(tmp_path / f"gfpgan{ranks}")[0] for ranks in (1, 2))  # noise has no strength yet
+    shared = set(one) - {"gan", "d_real", "d_fake"}
+    assert {term: two[term] for term in shared} == pytest.approx({term: one[term] for term in shared}, rel=1e-4)
 
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
