@@ -61,7 +61,7 @@ def radial_power(y: Array) -> Array:
     """
     bins, weights = _bins(y.shape)
     transform = _transform(y)
-    return _log(_sum(bins, weights * (transform.real**2 + transform.imag**2)) / _counts(y.shape))
+    return _log(_sum(bins, weights * (transform.real**2 + transform.imag**2)) / _counts(y.shape), y.shape)
 
 
 def follow(source: Array, out: Array) -> Following:
@@ -76,7 +76,9 @@ def follow(source: Array, out: Array) -> Following:
     rest = np.maximum(power_l - cross * transfer, 0)
     high = BINS // 2
     noise = math.sqrt(float(np.average(rest[high:], weights=counts[high:])))
-    return Following(transfer, _log(power_r), _log(power_l), _gaussian(transfer, power_r, rest, counts), noise)
+    blur = _gaussian(transfer, power_r, rest, counts)
+    shape = source.shape
+    return Following(_between(transfer, shape), _log(power_r, shape), _log(power_l, shape), blur, noise)
 
 
 def _gaussian(transfer: Array, power: Array, rest: Array, counts: Array) -> float:
@@ -128,5 +130,11 @@ def _sum(bins: Array, values: Array) -> Array:
     return np.bincount(bins, values.ravel(), minlength=BINS + 1)[:BINS]
 
 
-def _log(power: Array) -> Array:
-    return np.log(np.maximum(power, 1e-4)).astype(np.float32)
+def _log(power: Array, shape: tuple[int, ...]) -> Array:
+    return _between(np.log(np.maximum(power, 1e-4)), shape).astype(np.float32)
+
+
+def _between(values: Array, shape: tuple[int, ...]) -> Array:
+    """Bins that a small picture has no frequency in take what lies between their neighbours."""
+    known = _counts((shape[0], shape[1])) > 0.5
+    return values if known.all() else np.interp(FREQUENCY, FREQUENCY[known], values[known])

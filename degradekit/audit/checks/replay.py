@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from degradekit.audit.facts import SHOWN, Check, Facts, judged, not_run
 from degradekit.audit.result import CheckResult, Finding, PairName
+from degradekit.replay import Difference
 
 __all__ = ["CHECK"]
 
@@ -26,7 +27,7 @@ def _run(facts: Facts) -> CheckResult:
                 f"{count} of {replayed.tried} LQs come out otherwise{other}: {replayed.differences[0][1]}",
                 count,
                 0,
-                pairs=tuple(PairName(i, d.key, d.variant, d.levels, str(d)) for i, d in replayed.differences[:SHOWN]),
+                pairs=tuple(_named(i, d) for i, d in replayed.differences[:SHOWN]),
                 affected=count,
             )
         )
@@ -38,6 +39,11 @@ def _run(facts: Facts) -> CheckResult:
         examined=replayed.tried,
         of=facts.total,
     )
+
+
+def _named(index: int, difference: Difference) -> PairName:
+    note = str(difference).removeprefix(f"{difference.key}, variant {difference.variant}: ")
+    return PairName(index, difference.key, difference.variant, difference.levels, note)
 
 
 CHECK = Check(*NAME, _run)

@@ -37,19 +37,13 @@ def _run(facts: Facts) -> CheckResult:
         found = _judge(facts, name, recorded, measured, unit)
         both = claimed & ~np.isnan(measured)
         examined = max(examined, int(claimed.sum()))
-        evidence.append(
-            Scatter(
-                name,
-                recorded[both],
-                measured[both],
-                facts.sample.index[both],
-                (f"recorded {unit}".strip(), f"measured {unit}".strip()),
-            )
-        )
+        labels = (f"recorded {unit}".strip(), f"measured {unit}".strip())
+        if both.any():
+            evidence.append(Scatter(name, recorded[both], measured[both], facts.sample.index[both], labels))
         rho = _rho(recorded[both], measured[both])
         words.append(f"{name}: rank correlation {rho:.2f}" if np.isfinite(rho) else f"{name}: not measurable")
         findings += found
-    if not evidence:
+    if not words:
         return not_run(NAME, "no step of this recipe can be measured through those that follow it")
     return judged(
         NAME,

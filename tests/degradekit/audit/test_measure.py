@@ -118,3 +118,14 @@ def test_depth_and_channels_become_levels():
     assert levels.shape == (4, 5, 3)
     assert levels.dtype == np.float32
     assert float(levels.max()) == pytest.approx(255)
+
+
+def test_the_spectrum_of_a_small_picture_has_no_holes():
+    """24 px have no frequency in some of 32 bins: what lies between the neighbours stands there."""
+    from degradekit.audit import spectrum
+
+    noise = np.random.default_rng(0).normal(0, 20, (24, 24)).astype(np.float32)
+    assert spectrum.radial_power(noise)[3:].min() > 3
+    found = spectrum.follow(noise, noise)
+    assert np.allclose(found.transfer, 1)
+    assert found.out[3:].min() > 3
