@@ -92,17 +92,22 @@ def run(steps: Sequence[Step], image: Array, seconds: dict[str, float] | None = 
         OpError: A step failed; the message names it.
     """
     x: Array = image
+    start = time.process_time() if seconds is not None else 0.0
     for step in steps:
-        start = time.process_time()
         x = take(step, x)
         if seconds is not None:
-            stage = f"apply.{step.draw.name}"
-            seconds[stage] = seconds.get(stage, 0.0) + time.process_time() - start
-    start = time.process_time()
+            start = _spent(seconds, step, start)
     stored = np.ascontiguousarray(x) if x.dtype.kind == "u" else quantise(x, image.dtype)
     if seconds is not None and steps:
-        seconds[stage] += time.process_time() - start
+        _spent(seconds, steps[-1], start)
     return stored
+
+
+def _spent(seconds: dict[str, float], step: Step, start: float) -> float:
+    """Add the CPU time since ``start`` to a step's; the time now. The clock is a system call and takes up to 3 us."""
+    now, stage = time.process_time(), f"apply.{step.draw.name}"
+    seconds[stage] = seconds.get(stage, 0.0) + now - start
+    return now
 
 
 def need_torch_forms(draws: Iterable[tuple[str, type[Draw]]]) -> None:
