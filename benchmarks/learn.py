@@ -1,10 +1,12 @@
 """Does it learn? Small networks, trained for minutes by the package's own trainer, against bicubic enlargement.
 
     python benchmarks/learn.py --photos FOLDER --save           # some seven minutes of one core; --quick: one minute
+    python benchmarks/learn.py --photos FOLDER --save --network rrdb
 
 Photographs are split before anything is cut from them; what is measured are held-out photographs. Runs:
 
-* ``net``: a small SRVGGNetCompact (Real-ESRGAN's compact network) on Real-ESRGAN shards, by L1 against the plain GT;
+* ``net``: a small SRVGGNetCompact (Real-ESRGAN's compact network), or RRDBNet, on Real-ESRGAN shards, by L1 against the
+  plain GT;
 * ``gan``: Real-ESRGAN's second stage from there, with a small U-Net discriminator with spectral normalisation;
 * ``more``: as many steps more without the adversarial term: what the GAN does is told from longer training by it;
 * ``srresnet`` and ``esrgan``: the losses of SRResNet, and of ESRGAN on a small RRDBNet from its initialisation, on
@@ -39,11 +41,16 @@ RRDB = "arch: rrdbnet_x4_23b, arguments: {num_feat: 16, num_block: 2, num_grow_c
 L1 = "pixel: {kind: l1, weight: 1.0}\n"
 FAST = "optimizer: {lr: 1.0e-3}\nschedule: {periods: [STEPS]}\nema: 0.99\n"
 SLOW = "optimizer: {lr: 1.0e-4}\nema: 0.99\n"
+NETWORKS = {
+    "compact": (COMPACT, "SRVGGNetCompact", {"steps": 2400, "crop": 128}),
+    "rrdb": (RRDB, "RRDBNet", {"steps": 4000, "crop": 64}),
+}
+"""What ``net`` is, and how long it is trained on crops of which side; a step of the second takes the same time."""
 CONFIGS = {
-    "net": f"generator: {{{COMPACT}}}\n{L1}{FAST}",
-    "more": f"generator: {{{COMPACT}, weights: NET}}\n{L1}{SLOW}",
+    "net": f"generator: {{SMALL}}\n{L1}{FAST}",
+    "more": f"generator: {{SMALL, weights: NET}}\n{L1}{SLOW}",
     "gan": (
-        f"generator: {{{COMPACT}, weights: NET}}\n{L1}{SLOW}"
+        f"generator: {{SMALL, weights: NET}}\n{L1}{SLOW}"
         "discriminator: {arch: unet_discriminator_sn, arguments: {num_feat: 8}}\n"
         "adversarial: {kind: vanilla, weight: 0.1}\n"
     ),
@@ -54,13 +61,13 @@ CONFIGS = {
         "adversarial: {kind: vanilla, weight: 5.0e-3, relativistic: true}\n"
     ),
 }
-STEPS = {"net": 2400, "more": 300, "gan": 300, "srresnet": 300, "esrgan": 100}
-CROPS = {"net": 128, "more": 96, "gan": 96, "srresnet": 64, "esrgan": 128}
+STEPS = {"more": 300, "gan": 300, "srresnet": 300, "esrgan": 100}
+CROPS = {"more": 96, "gan": 96, "srresnet": 64, "esrgan": 128}
 BATCH = 8
 ON_BICUBIC = ("srresnet", "esrgan")
 TITLES = {
     "bicubic": "bicubic enlargement",
-    "net": "`net`: small SRVGGNetCompact, L1",
+    "net": "`net`: small {network}, L1",
     "more": "`more`: 300 steps more of the same",
     "gan": "`gan`: 300 steps with the discriminator instead",
 }
@@ -69,9 +76,12 @@ MEASURES = {"psnr": 2, "ssim": 4, "gmsd": 4, "gradient_db": 1, "high_frequency_d
 
 def train(name: str, args: argparse.Namespace, work: Path, out: str = "", **options: Any) -> Trained:
     """One of the runs."""
-    steps = max(STEPS[name] // args.divide, 10)
-    text = CONFIGS[name].replace("STEPS", str(steps)).replace("NET", str(work / "runs/net/generator.pth"))
-    data = f"data: {{crop: {CROPS[name]}, batch_size: {BATCH}, flip: true, rotate: true}}"
+    small, _, length = NETWORKS[args.network]
+    steps = max((STEPS | {"net": length["steps"]})[name] // args.divide, 10)
+    crop = (CROPS | {"net": length["crop"]})[name]
+    text = CONFIGS[name].replace("NET", str(work / "runs/net/generator.pth"))
+    text = text.replace("STEPS", str(steps)).replace("SMALL", small)
+    data = f"data: {{crop: {crop}, batch_size: {BATCH}, flip: true, rotate: true}}"
     config = f"name: {name}\niterations: {steps}\n{data}\nsave_every: {steps}\n{text}"
     shards = work / ("shards_bicubic" if name in ON_BICUBIC else "shards_real_esrgan")
     return run(config, work / "runs" / (out or name), shards, **options)
@@ -109,7 +119,8 @@ def measure(args: argparse.Namespace, work: Path) -> dict[str, Any]:
     on_bicubic = {"bicubic": bicubic} | {name: network(runs[name].weights) for name in ON_BICUBIC}
     return {
         "machine": machine(),
-        "settings": {"per_image": args.per_image, "variants": args.variants, "batch": BATCH, "crops": CROPS},
+        "settings": {"per_image": args.per_image, "variants": args.variants, "batch": BATCH}
+        | {"network": args.network},
         "photos": counts,
         "scores": {name: means(found) for name, found in rows.items()},
         "gain_over_bicubic": {
@@ -143,11 +154,18 @@ def smoothed(done: Trained, window: int = 25) -> list[tuple[int, float]]:
     return [(i + window, fmean(values[i : i + window])) for i in range(0, len(values) - window + 1, window)]
 
 
+def file_name(network: str) -> str:
+    """Of the results."""
+    return "learn" if network == "compact" else f"learn_{network}"
+
+
 def markdown(result: dict[str, Any]) -> str:
     photos, gain = result["photos"], result["gain_over_bicubic"]
     pairs = result["scores"]["net"]["pairs"]
+    _, kind, length = NETWORKS[result["settings"]["network"]]
+    crops, files = CROPS | {"net": length["crop"]}, file_name(result["settings"]["network"])
     body = [
-        [title, *(f"{result['scores'][name][m]:.{digits}f}" for m, digits in MEASURES.items())]
+        [title.format(network=kind), *(f"{result['scores'][name][m]:.{digits}f}" for m, digits in MEASURES.items())]
         for name, title in TITLES.items()
     ]
     costs = []
@@ -156,7 +174,7 @@ def markdown(result: dict[str, Any]) -> str:
         costs.append(
             [
                 name,
-                f"{spent['steps']} of {CROPS[name]} px",
+                f"{spent['steps']} of {crops[name]} px",
                 f"{spent['cpu_seconds']:.0f}",
                 f"{spent['waited_share']:.0%}",
                 losses,
@@ -187,10 +205,10 @@ def markdown(result: dict[str, Any]) -> str:
             ),
             f"`net`'s PSNR is above bicubic's in {gain['won']} of {pairs} pairs; the gain's median is "
             f"{gain['median']:.2f} dB ({gain['min']:.2f} to {gain['max']:.2f}).\n",
-            "![bicubic, network, GAN, GT](learn.jpg)\n",
+            f"![bicubic, network, GAN, GT]({files}.jpg)\n",
             "## What the runs cost, and their losses in the first and the last tenth\n",
             grid(["run", "steps and crops", "CPU s", "waiting for pairs", "losses"], costs),
-            "![pixel losses](learn.svg)\n",
+            f"![pixel losses]({files}.svg)\n",
             f"On the held-out bicubic pairs: {on_bicubic}.\n",
             f"Stopped after {resume['stopped_after']} steps and resumed, the losses of the first {resume['steps']} "
             f"steps of `srresnet` are {'the same numbers' if resume['equal'] else 'OTHER NUMBERS'}.\n",
@@ -201,6 +219,7 @@ def markdown(result: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", default="sample", help="folder; without it scikit-image's pictures")
+    parser.add_argument("--network", default="compact", choices=list(NETWORKS), help="what `net` is (default: compact)")
     parser.add_argument("--per-image", type=int, default=8, help="GTs of a photograph")
     parser.add_argument("--variants", type=int, default=8, help="LQs of a GT")
     parser.add_argument("--test-per-image", type=int, default=2, help="pairs of a held-out photograph")
@@ -208,7 +227,7 @@ def main() -> None:
         "--show", nargs="*", default=["astronaut", "coffee", "motorcycle", "rocket"], help="pictures of the sheet"
     )
     parser.add_argument("--quick", action="store_true", help="a smoke test: its figures mean nothing")
-    parser.add_argument("--save", action="store_true", help="write results/learn.{json,md,svg,jpg}")
+    parser.add_argument("--save", action="store_true", help="write results/learn.{json,md,svg,jpg}, or learn_rrdb")
     parser.add_argument("--work", type=Path, help="an empty folder for datasets and runs; kept")
     args = parser.parse_args()
     args.divide = 1
@@ -220,7 +239,7 @@ def main() -> None:
         result = measure(args, work)
         table = markdown(result)
         if args.save:
-            out = Path(__file__).parent / "results" / "learn"
+            out = Path(__file__).parent / "results" / file_name(args.network)
             out.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
             out.with_suffix(".md").write_text(table)
             out.with_suffix(".svg").write_text(lines(result["curves"], title="L1 over the steps, means of 25"))
