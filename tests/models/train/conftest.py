@@ -40,7 +40,7 @@ scheme: real_basicvsr
 name: tiny_real_basicvsr
 generator: {arch: realbasicvsr, arguments: {mid_channels: 8, num_propagation_blocks: 1, num_cleaning_blocks: 1}}
 discriminator: {arch: unet_discriminator_sn, arguments: {num_feat: 4}}
-data: {batch_size: 2, clip: 2, mirror: true}
+data: {batch_size: 1, clip: 2, mirror: true}
 iterations: 3
 optimizer: {lr: 1.0e-3}
 pixel: {weight: 1.0}

@@ -32,6 +32,7 @@ def test_stopped_run_equals_an_unbroken_one(text: str, shards: Path, tmp_path: P
     equal(tmp_path / "parts", tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_killed_runs_go_on_bit_for_bit(shards: Path, clips: Path, tmp_path: Path) -> None:
     """Killed after a step, in the middle of a checkpoint, before parts begin to move; with changing workers."""
     kills: dict[str, list[dict[str, Any]]] = {name: [{"kill": 1, "workers": 2}] for name in CLIPS}
