@@ -94,7 +94,9 @@ def main() -> None:
     if args.measure:
         measure(args.measure[0], int(args.measure[1]), int(args.measure[2]), args.measure[3])
         return
-    lines = ["| pairs | audit | wall s | CPU s | peak MB |", "|---|---|---|---|---|"]
+    load = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before it began"
+    lines = [f"`{args.recipe}`, GTs of {args.size} px, one process; {load}.", ""]
+    lines += ["| pairs | audit | wall s | CPU s | peak MB |", "|---|---|---|---|---|"]
     with tempfile.TemporaryDirectory() as folder:
         small = build(args.recipe, argparse.Namespace(**{**vars(args), "pairs": REAL * 512}), 0, Path(folder) / "small")
         for pairs in (args.pairs // 10, args.pairs):
