@@ -44,7 +44,7 @@ def _run(facts: Facts) -> CheckResult:
         words.append(f"{name}: rank correlation {rho:.2f}" if np.isfinite(rho) else f"{name}: not measurable")
         findings += found
     if not words:
-        return not_run(NAME, "no step of this recipe can be measured through those that follow it")
+        return not_run(NAME, f"fewer than {FEWEST} pairs have a step that can be measured through those that follow it")
     return judged(
         NAME,
         findings,
