@@ -103,7 +103,7 @@ class Census:
         start = 0
         for column, op, *listed in facts["groups"]:
             if len(listed) == 2:
-                values[column, op] = (np.array(listed[0]), np.array(listed[1]))
+                values[column, op] = (np.array(listed[0], str), np.array(listed[1], np.int64))
                 continue
             end = start + listed[0]
             values[column, op] = (kept[start:end], arrays["counts"][start:end])

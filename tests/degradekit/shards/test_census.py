@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from degradekit.errors import ShardError
-from degradekit.shards.census import Census, coarse, take_census
+from degradekit.shards.census import Census, CensusTaker, coarse, take_census
 from degradekit.shards.commit import commit, shard_name
 from degradekit.shards.dataset import open_dataset
 from degradekit.shards.manifest import BuildFacts, finish
@@ -134,3 +134,10 @@ def test_a_census_that_was_taken_wrongly_is_noticed(tmp_path, some, monkeypatch)
         finished(tmp_path, some)
     (problem,) = verify_dataset(tmp_path, pixels=False)
     assert problem.endswith("_shard-000000.npz is the census of other records: delete it or rebuild the shard.")
+
+
+def test_a_shard_without_a_pair_has_an_empty_census():
+    taker = CensusTaker({"deg.noise.op": "str", "deg.noise.sigma": "float"})
+    taker.add(Tombstone(index=0, key="a.png", variant=0, step="read", reason="truncated"))
+    packed = taker.close().pack()
+    assert Census.unpack(packed).pack() == packed
