@@ -16,7 +16,7 @@ demo: $(VENV)/.demo
 # Tests of Ray clusters need the machine for themselves; all others share its cores, a file at a time.
 test: check
 	$(BIN)/python -m pytest -q -m "not ray" -n $(JOBS) --dist loadfile
-	$(BIN)/python -m pytest -q -m ray tests/degradekit
+	$(BIN)/python -m pytest -q -m ray tests
 
 # What packaging can break: data files, entry points, templates, whole builds. All other tests ran on the same code.
 WHEEL_TESTS := $(addprefix tests/,degradekit/cli degradekit/page degradekit/preview degradekit/audit/report \
