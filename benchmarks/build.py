@@ -6,7 +6,8 @@ Every run is a fresh ``degradekit build`` process. Three questions:
 
 * which share of the CPU time each stage and op takes, in shards of 512 pairs;
 * how many pairs a second one Ray worker makes and how many two, in interleaved rounds. The clock runs from the moment
-  every worker has committed a shard to the last commit, so the start of Ray, which is reported apart, does not count;
+  every worker has committed a shard to the last commit, so the start of Ray, which is reported apart, does not count.
+  In the same rounds, what the machine has for a second worker: two processes against one that only make pairs;
 * how time and peak memory grow when the number of images grows tenfold (the same photographs under ten names).
 
 Datasets are written to memory where there is ``/dev/shm``, so that a disk is not what is measured; ``--work`` chooses.
@@ -22,11 +23,15 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import cv2
 import psutil
 
+from degradekit.recipe import load_recipe
 from degradekit.source import list_images
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -114,13 +119,45 @@ def stages(args: argparse.Namespace, photos: int) -> dict[str, Any]:
     }
 
 
+def make_pairs(recipe: str, photo: str, seconds: float) -> float:
+    """Pairs a second that this process makes of one picture, without encoding or writing them."""
+    cv2.setNumThreads(1)
+    loaded = load_recipe(recipe)
+    image = cv2.imread(photo)[:400, :400, ::-1].copy()
+    loaded.degrade(image, key="warm")
+    made, began = 0, time.monotonic()
+    while (spent := time.monotonic() - began) < seconds:
+        loaded.degrade(image, key=str(made))
+        made += 1
+    return made / spent
+
+
+def in_memory(pool: ProcessPoolExecutor, args: argparse.Namespace, seconds: float = 10.0) -> float:
+    """What two processes make at a time, over what one makes alone."""
+    photo = list_images(args.photos).images[0].uri
+    rates = []
+    for processes in (1, 2):
+        running = [pool.submit(make_pairs, args.recipe, photo, seconds) for _ in range(processes)]
+        rates.append(sum(future.result() for future in running))
+    return rates[1] / rates[0]
+
+
 def scaling(args: argparse.Namespace, photos: int) -> dict[str, Any]:
     """One worker against two, round by round."""
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        in_memory(pool, args, 1.0)  # the processes load the engine
+        return compare(args, photos, pool)
+
+
+def compare(args: argparse.Namespace, photos: int, pool: ProcessPoolExecutor) -> dict[str, Any]:
+    """The rounds."""
     shard = 64
     pairs = args.pairs // shard * shard
     per_image = ["--per-image", str(-(-pairs // photos))]
     runs: dict[int, list[dict[str, Any]]] = {1: [], 2: []}
+    ceilings = []
     for i in range(args.rounds):
+        ceilings.append(in_memory(pool, args))
         for workers in (1, 2) if i % 2 == 0 else (2, 1):
             extra = ["--executor", "ray", "--workers", str(workers), *per_image]
             runs[workers].append(run_build(args, args.photos, pairs=pairs, shard=shard, extra=extra))
@@ -132,6 +169,7 @@ def scaling(args: argparse.Namespace, photos: int) -> dict[str, Any]:
         "pairs": pairs,
         "pairs_per_s": {f"{workers} worker{'s' * (workers > 1)}": spread(values) for workers, values in rates.items()},
         "two_over_one": spread([two / one for one, two in zip(rates[1], rates[2], strict=True)]),
+        "two_over_one_in_memory": spread(ceilings),
         # 1 would be ideal: what the second worker costs the first (memory, cache, clock), and what it waits for.
         "cpu_per_pair_two_over_one": spread([two / one for one, two in zip(cpu[1], cpu[2], strict=True)]),
         "cores_busy_with_two": spread([rate * ms / 1e3 for rate, ms in zip(rates[2], cpu[2], strict=True)]),
