@@ -24,7 +24,8 @@ def skew_gaussian(size: int, sigma_x: float, sigma_y: float, rotation: float, sk
     """Product of two skew normal distributions along the rotated axes, moved so that its mean is the middle pixel.
 
     With u, v the distances along the axes in units of the sigmas: exp(-(u^2 + v^2) / 2) P(skew_x u) P(skew_y v), P the
-    normal distribution function. What the lattice leaves of the mean, 0.4 px at most, is taken off by bilinear shares.
+    normal distribution function. What the lattice leaves of the mean is taken off by bilinear shares: 0.4 px at most,
+    more where the size cuts off the tail.
 
     Args:
         size: Odd side in px.
@@ -36,7 +37,7 @@ def skew_gaussian(size: int, sigma_x: float, sigma_y: float, rotation: float, sk
         skew_y: The same across it.
 
     Returns:
-        float64 ``[size + 2, size + 2]``, unit sum.
+        float64 ``[size + 2, size + 2]``, unit sum; larger where the mean has to be moved by more than a pixel.
     """
     offsets = np.arange(size) - size // 2
     c, s = math.cos(rotation), math.sin(rotation)
@@ -49,13 +50,15 @@ def skew_gaussian(size: int, sigma_x: float, sigma_y: float, rotation: float, sk
 
 
 def _moved(kernel: Array, right: float, down: float) -> Array:
-    """The kernel with a border of one pixel, moved by less than one."""
-    out = np.zeros((len(kernel) + 2, len(kernel) + 2))
-    shares = np.pad(trace(np.array([right]), np.array([down])), 1)
+    """The kernel moved, with the border that this takes, a pixel at least."""
+    shares = trace(np.array([right]), np.array([down]))
     cy, cx = (side // 2 for side in shares.shape)
-    for dy in (-1, 0, 1):
-        for dx in (-1, 0, 1):
-            out[1 + dy : len(out) - 1 + dy, 1 + dx : len(out) - 1 + dx] += shares[cy + dy, cx + dx] * kernel
+    border = max(1, cy, cx)
+    out = np.zeros((len(kernel) + 2 * border, len(kernel) + 2 * border))
+    for dy in range(-cy, cy + 1):
+        for dx in range(-cx, cx + 1):
+            at = slice(border + dy, len(out) - border + dy), slice(border + dx, len(out) - border + dx)
+            out[at] += shares[cy + dy, cx + dx] * kernel
     return out
 
 
@@ -84,6 +87,7 @@ class SkewBlurDraw(FilterDraw):
     """
 
     name: ClassVar[str] = "skew_blur"
+    version: ClassVar[int] = 2
 
     size: int
     sigma_x: Series
