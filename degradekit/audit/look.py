@@ -31,6 +31,8 @@ FIT = 0.55
 """Correlation after alignment: below this of 94 % of strangers, and of one right pair in 2000 (Real-ESRGAN)."""
 FEATURES = 16.0
 """Standard deviation of R in levels below which a picture shows too little to be told from another."""
+MOVED = 1.5
+"""GT px from which on one pair's own shift is doubtful."""
 REMADE = 0.99
 """Share of its values from which on an LQ is the one that GT and plan make again."""
 
@@ -153,7 +155,8 @@ def _pair(record: Record, scale: int, quality: bool) -> Pair:
     expected = (0.0, 0.0) if plan is None else _expected(plan, scale)
     measures = measure_pair(as_levels(gt), as_levels(lq), scale=scale, expected=expected, quality=quality)
     values = {**measures.values, **measure_clip(gt, lq, scale)}
-    if plan is not None and (doubtful(values) or doubtful_clip(values)):
+    moved = np.hypot(values["shift_x"], values["shift_y"]) > MOVED
+    if plan is not None and (moved or doubtful(values) or doubtful_clip(values)):
         values["remade"] = _remade(gt, lq, plan)
     measures = replace(measures, values=values)
     source = str(record.meta.get("source", "")) or record.key.partition("#")[0]

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from degradekit.audit import look
 from degradekit.audit.gather import Options
 from degradekit.audit.run import audit
 from tests.degradekit.audit import catalogue as c
@@ -55,6 +56,25 @@ def test_a_healthy_dataset_has_no_finding(tmp_path, pairs, recipe, planless):
     assert all(result.reason for result in found.results if result.status == "not_run")
     assert len(found.sample) == len(pairs)
     assert found.bound < 0.019
+
+
+@pytest.mark.parametrize("planless", [False, True])
+def test_a_shift_that_is_only_measured_is_not_believed_where_the_pair_is_made_again(
+    tmp_path, pairs, recipe, planless, monkeypatch
+):
+    """A right pair whose shift is mismeasured: GT and plan acquit it; without a plan it is named."""
+    measured = look.measure_pair
+    victim = pairs[3].gt
+
+    def mistaken(gt, lq, **kwargs):
+        found = measured(gt, lq, **kwargs)
+        if not np.array_equal(gt.reshape(victim.shape), victim):
+            return found
+        return replace(found, values={**found.values, "shift_x": 3.0, "shift_sigma": 0.1, "shift_fit": 0.9})
+
+    monkeypatch.setattr(look, "measure_pair", mistaken)
+    found = findings(c.store(tmp_path, pairs, recipe, planless=planless))
+    assert found.keys() == ({"alignment"} if planless else set())
 
 
 SPOILED = {
