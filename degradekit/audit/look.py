@@ -21,7 +21,7 @@ from degradekit.shards.dataset import Dataset
 from degradekit.steps import unfold
 from degradekit.types import Array, Record, Scalar
 
-__all__ = ["BITS", "FIT", "REMADE", "Broken", "Pair", "choose", "doubtful", "look_at", "tabulate"]
+__all__ = ["BITS", "FIT", "MOVED", "REMADE", "Broken", "Pair", "choose", "doubtful", "look_at", "tabulate"]
 
 BITS = 18
 """Hashes of strangers differ in 20 to 42 of 64 bits, of nearly all right pairs in less (two-stage degradation)."""
